@@ -1,0 +1,287 @@
+"""Streams of random numbers that are the same in NumPy and in compiled code.
+
+A stream is a key and a count. Number i is a word of the Threefry-2x32 hash of the key and i, so it does not matter how
+many are drawn at a time, or whether in Python or inside a trace. There is no global generator.
+
+Rules that keep both engines aligned: a component draws the same count of numbers every step, whatever happens; a
+stream has one user; streams are named once, by the path of their component under the experiment's root seed.
+"""
+
+import hashlib
+import math
+import operator
+import secrets
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.random import threefry_2x32
+from jax.tree_util import GetAttrKey
+
+from rlcore.errors import ConfigError
+from rlcore.struct import is_traced, walk
+
+BLOCK = 4096  # numbers hashed at a time on the host
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_LOW = 0xFFFFFFFF
+
+Shape = int | tuple[int, ...] | None
+
+
+class Random:
+    """A stream of numbers u(0), u(1), ...; u(i) depends on the key and i only.
+
+    Every method takes a `shape` (an int, a tuple, or `None` for one number) and counts one per number. On the host it
+    answers Python numbers and read-only NumPy arrays, inside a trace JAX arrays, with the same values.
+
+    Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"; replaces Julia's `rng` arguments.
+    """
+
+    __slots__ = ("_key", "_base", "_at", "_arrays", "_floats", "_words")
+    __struct_fields__ = {"leaf": ("_key", "_count"), "static": (), "cached": ()}
+
+    def __init__(self, key: Any = None, count: int = 0) -> None:
+        """A stream that stands at number `count`.
+
+        Args:
+            key: `[2]` uint32. `None`: not named yet; an experiment names it, or the first draw does from the
+                operating system's entropy.
+            count: How many numbers were drawn before.
+        """
+        self._key = None if key is None else np.asarray(key, np.uint32)
+        self._count = count
+
+    @property
+    def count(self) -> int:
+        """How many numbers were drawn so far (on the host)."""
+        if not isinstance(self._base, int):
+            high, low = np.asarray(self._base).tolist()
+            self._base = high << 32 | low
+        return self._base + self._at
+
+    @property
+    def _count(self) -> Any:
+        """The count as JAX sees it: `[2]` uint32, the high and the low word."""
+        if self._is_traced():
+            return _add(self._base, self._at)
+        return np.array(divmod(self.count, 1 << 32), np.uint32)
+
+    @_count.setter
+    def _count(self, count: Any) -> None:
+        self._base, self._at = count, 0
+        self._arrays: dict[str, np.ndarray] | None = None
+        self._floats = self._words = None
+
+    def is_named(self) -> bool:
+        """Whether the stream has a key yet."""
+        return self._key is not None
+
+    def uniform(self, shape: Shape = None) -> Any:
+        """Float32 numbers in [0, 1), multiples of 2^-24; without `shape` one, on the host a Python float."""
+        if shape is None and self._floats is not None:
+            at = self._at
+            if at < BLOCK:
+                self._at = at + 1
+                return self._floats[at]
+        return self._draw("_floats", shape)
+
+    def integers(self, high: Any, shape: Shape = None) -> Any:
+        """Whole numbers in [0, high): the high word of 2^32 u(i) times `high`, at most 2^-32 off uniform."""
+        if shape is None and self._words is not None:
+            at = self._at
+            if at < BLOCK:
+                self._at = at + 1
+                return self._words[at] * high >> 32
+        words = self._draw("_words", shape)
+        if isinstance(words, int):
+            return words * int(high) >> 32
+        if isinstance(words, np.ndarray):
+            return (words.astype(np.uint64) * np.uint64(high) >> np.uint64(32)).astype(np.int64)
+        return _high_product(words, jnp.asarray(high).astype(jnp.uint32)).astype(jnp.int32)
+
+    def normal(self, shape: Shape = None) -> Any:
+        """Float32 numbers of the standard normal distribution, the inverse of its CDF at u(i)."""
+        return self._draw("_normals", shape)
+
+    def gumbel(self, shape: Shape = None) -> Any:
+        """Float32 numbers of the standard Gumbel distribution, -log(-log(u(i)))."""
+        return self._draw("_gumbels", shape)
+
+    def key(self) -> jax.Array:
+        """A JAX key for functions that want one; counts one number and shares no bits with the others."""
+        if self._is_traced():
+            high, low = _add(self._base, self._at)
+            self._at += 1
+            words = threefry_2x32(self._key, jnp.stack([high | jnp.uint32(1 << 31), low]))
+            return jax.random.wrap_key_data(words)
+        high, low = divmod(self.count, 1 << 32)
+        self._draw("_words", 1)
+        words = np.concatenate(threefry(self._key, np.array([high | 1 << 31]), np.array([low])))
+        return jax.random.wrap_key_data(jnp.asarray(words))
+
+    def _is_traced(self) -> bool:
+        return is_traced(self._base) or is_traced(self._key)
+
+    def _draw(self, kind: str, shape: Shape) -> Any:
+        size = 1 if shape is None else shape if isinstance(shape, int) else math.prod(shape)
+        if self._is_traced():
+            numbers = _TRANSFORMS[kind](words_at(self._key, _add(self._base, self._at), size))
+            self._at += size
+            return numbers[0] if shape is None else numbers.reshape(shape)
+        pieces = []
+        while size > 0 or not pieces:
+            if self._arrays is None or self._at >= BLOCK:
+                self._load()
+            start = self._at
+            self._at = min(start + size, BLOCK)
+            pieces.append(self._array(kind)[start : self._at])
+            size -= self._at - start
+        if shape is None:
+            if kind in ("_floats", "_words"):  # the next ones come out of a list: the fast path
+                setattr(self, kind, self._array(kind).tolist())
+            return pieces[0].item()
+        numbers = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        return numbers if isinstance(shape, int) else numbers.reshape(shape)
+
+    def _load(self) -> None:
+        if self._key is None:
+            self._key = stream_key(secrets.randbits(63), "")
+        elif not isinstance(self._key, np.ndarray):
+            self._key = np.asarray(self._key)
+        count = self.count
+        self._at = count % BLOCK
+        self._base = count - self._at
+        pair = np.arange(self._base // 2, self._base // 2 + BLOCK // 2, dtype=np.uint64)
+        words = np.stack(threefry(self._key, pair >> np.uint64(32), pair & np.uint64(_LOW)), axis=1).ravel()
+        words.flags.writeable = False
+        self._arrays = {"_words": words}
+        self._floats = self._words = None
+
+    def _array(self, kind: str) -> np.ndarray:
+        assert self._arrays is not None
+        if kind not in self._arrays:
+            numbers = np.asarray(_TRANSFORMS[kind](self._arrays["_words"]))
+            numbers.flags.writeable = False
+            self._arrays[kind] = numbers
+        return self._arrays[kind]
+
+    def __repr__(self) -> str:
+        return f"Random(key={self._key}, count={self._count if self._is_traced() else self.count})"
+
+
+jax.tree_util.register_pytree_with_keys(
+    Random,
+    lambda self: (((GetAttrKey("key"), self._key), (GetAttrKey("count"), self._count)), ()),
+    lambda _, leaves: _restore(*leaves),
+    lambda self: ((self._key, self._count), ()),
+)
+
+
+def _restore(key: Any, count: Any) -> Random:
+    random = object.__new__(Random)
+    random._key, random._count = key, count
+    return random
+
+
+def stream(seed: int, name: str) -> Random:
+    """The stream called `name` under the root `seed`; two names, or two seeds, are independent.
+
+    Raises:
+        ConfigError: `seed` is not a whole number of at least 0.
+    """
+    return Random(stream_key(seed, name))
+
+
+def stream_key(seed: int, name: str) -> np.ndarray:
+    """The `[2]` uint32 key of the stream `name` under `seed`: eight bytes of their BLAKE2b hash."""
+    digest = hashlib.blake2b(f"{check_seed(seed)}/{name}".encode(), digest_size=8).digest()
+    return np.frombuffer(digest, "<u4").astype(np.uint32)
+
+
+def check_seed(seed: Any) -> int:
+    """`seed` as a Python int.
+
+    Raises:
+        ConfigError: It is not a whole number of at least 0.
+    """
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if number < 0 or isinstance(seed, bool):
+        raise ConfigError(f"seed is {seed!r}, expected a whole number of at least 0, or None for a fresh one")
+    return number
+
+
+def random_or_seeded(seed: int | None, name: str) -> Random:
+    """What a component keeps for its `seed` argument: a stream of its own, or one that the experiment names."""
+    return Random() if seed is None else stream(seed, name)
+
+
+def name_streams(component: Any, seed: int, path: str) -> None:
+    """Names every stream in `component` that has no key yet, by its path under `seed`; others go on as they are."""
+    for place, part in walk(component, path):
+        if isinstance(part, Random) and not part.is_named():
+            part._key, part._count = stream_key(seed, place), 0
+
+
+def threefry(key: np.ndarray, high: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Threefry-2x32 with 20 rounds, in NumPy: the two words for every counter (`high`, `low`), `[n]` each."""
+    keys = [np.uint32(key[0]), np.uint32(key[1])]
+    keys.append(keys[0] ^ keys[1] ^ np.uint32(0x1BD11BDA))
+    with np.errstate(over="ignore"):
+        x, y = high.astype(np.uint32) + keys[0], low.astype(np.uint32) + keys[1]
+        for i in range(5):
+            for turn in _ROTATIONS[i % 2]:
+                x = x + y
+                y = (y << np.uint32(turn) | y >> np.uint32(32 - turn)) ^ x
+            x, y = x + keys[(i + 1) % 3], y + keys[(i + 2) % 3] + np.uint32(i + 1)
+    return x, y
+
+
+def words_at(key: jax.Array, count: Any, n: int) -> jax.Array:
+    """The `n` words `[n]` uint32 of a stream from number `count` (`[2]` uint32: high, low) on; traceable."""
+    high, low = count[0], count[1]
+    first = low >> 1 | high << 31
+    low_words = first + jnp.arange(n // 2 + 1, dtype=jnp.uint32)
+    high_words = (high >> 1) + (low_words < first).astype(jnp.uint32)
+    pairs = threefry_2x32(key, jnp.concatenate([high_words, low_words])).reshape(2, -1)
+    return jax.lax.dynamic_slice(pairs.T.ravel(), ((low & 1).astype(jnp.int32),), (n,))
+
+
+def _add(count: Any, n: int) -> Any:
+    """`count + n` for a count of two words."""
+    count = jnp.asarray(divmod(count, 1 << 32) if isinstance(count, int) else count, jnp.uint32)
+    low = count[1] + jnp.uint32(n)
+    return jnp.stack([count[0] + (low < count[1]).astype(jnp.uint32), low])
+
+
+def _high_product(a: jax.Array, b: jax.Array) -> jax.Array:
+    """The high word of the 64-bit product of two uint32, without 64-bit numbers."""
+    a_high, a_low, b_high, b_low = a >> 16, a & 0xFFFF, b >> 16, b & 0xFFFF
+    first = a_high * b_low + (a_low * b_low >> 16)
+    second = a_low * b_high + (first & 0xFFFF)
+    return a_high * b_high + (first >> 16) + (second >> 16)
+
+
+def _uniform(words: Any) -> Any:
+    return (words >> 8).astype(np.float32) * np.float32(2.0**-24)
+
+
+def _between(words: Any) -> jax.Array:
+    """Inside (0, 1): 23 bits and a half, so that neither logarithm meets 0."""
+    return (words >> 9).astype(np.float32) * np.float32(2.0**-23) + np.float32(2.0**-24)
+
+
+@jax.jit
+def _normal(words: jax.Array) -> jax.Array:
+    return jax.scipy.special.ndtri(_between(words))
+
+
+@jax.jit
+def _gumbel(words: jax.Array) -> jax.Array:
+    return -jnp.log(-jnp.log(_between(words)))
+
+
+_TRANSFORMS = {"_words": lambda words: words, "_floats": _uniform, "_normals": _normal, "_gumbels": _gumbel}

@@ -1,0 +1,109 @@
+"""The six stages of an experiment, and how a stage finds the methods that want to know of it."""
+
+import difflib
+import enum
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from rlcore.errors import HookError
+
+
+class Stage(enum.Enum):
+    """A moment of the loop; its value is the name of the method that it calls.
+
+    Source: Julia `PreExperimentStage`, `PreEpisodeStage`, `PreActStage`, `PostActStage`, `PostEpisodeStage`,
+    `PostExperimentStage`.
+    """
+
+    PRE_EXPERIMENT = "pre_experiment"
+    PRE_EPISODE = "pre_episode"
+    PRE_ACT = "pre_act"
+    POST_ACT = "post_act"
+    POST_EPISODE = "post_episode"
+    POST_EXPERIMENT = "post_experiment"
+
+
+class Staged:
+    """The six stage methods of hooks and conditions; a class overrides the moments it needs."""
+
+    __slots__ = ()
+
+    def pre_experiment(self, policy: Any, env: Any) -> None:
+        """Called once, before the first episode; counters start here."""
+
+    def pre_episode(self, policy: Any, env: Any) -> None:
+        """Called after every reset; with several environments also after a step in which rows ended."""
+
+    def pre_act(self, policy: Any, env: Any) -> None:
+        """Called before every action is chosen."""
+
+    def post_act(self, policy: Any, env: Any) -> None:
+        """Called after every step; `env.is_over()` already says whether the episode ended with it."""
+
+    def post_episode(self, policy: Any, env: Any) -> None:
+        """Called after every episode, also one that the run's end cut short (then `env.is_over()` is false)."""
+
+    def post_experiment(self, policy: Any, env: Any) -> None:
+        """Called once, on every exit: a stop, an exception, an interrupt."""
+
+    def push(self, stage: Stage, policy: Any, env: Any) -> None:
+        """Calls what `handlers(stage)` lists; a class that overrides it is called through it at every stage."""
+        for handler in self.handlers(stage):
+            handler(policy, env)
+
+    def handlers(self, stage: Stage) -> list[Callable[[Any, Any], None]]:
+        """The bound methods to call at `stage` with `(policy, env)`; empty if the class overrides none."""
+        return overridden(self, stage, Staged)
+
+
+def overridden(component: Any, stage: Stage, base: type) -> list[Callable[..., Any]]:
+    """The method of `component` for `stage`, if its class has one that is not `base`'s; else none.
+
+    A class that overrides `push` is called through `push`, whatever the stage.
+    """
+    if type(component).push is not base.push:
+        return [lambda *arguments: component.push(stage, *arguments)]
+    if getattr(type(component), stage.value) is getattr(base, stage.value):
+        return []
+    return [getattr(component, stage.value)]
+
+
+def check_methods(component: Any, arguments: dict[str, tuple[str, ...]]) -> None:
+    """Refuses a class with a misspelt stage method, or a method that can't take the loop's arguments.
+
+    Args:
+        component: A hook, condition or policy.
+        arguments: The arguments that the loop gives to every method it calls, by the method's name.
+
+    Raises:
+        HookError: It names the class, the method, and the nearest right name or the arguments expected.
+    """
+    kind = type(component).__name__
+    for name in dir(type(component)):
+        nearest = None if name.startswith("_") or name in arguments else _nearest_stage(name)
+        if nearest and callable(getattr(type(component), name)):
+            raise HookError(
+                f"{kind}.{name} looks like a stage method, but no stage calls it; rename it to {nearest}, "
+                f"or to _{name} if it is a method of your own"
+            )
+    for name, given in arguments.items():
+        method = getattr(component, name)
+        try:
+            signature = inspect.signature(method)
+        except ValueError:  # a method without a signature, written in C
+            continue
+        try:
+            signature.bind(*given)
+        except TypeError as error:
+            raise HookError(
+                f"{kind}.{name}{signature} can't be called as the loop calls it ({error}); "
+                f"expected {name}({', '.join(('self', *given))})"
+            ) from None
+
+
+def _nearest_stage(name: str) -> str | None:
+    stages = {stage.value.replace("_", ""): stage.value for stage in Stage}
+    certain = 0.0 if name.startswith(("pre_", "post_", "on_pre", "on_post")) else 0.8
+    found = difflib.get_close_matches(name.replace("_", "").lower(), stages, n=1, cutoff=certain)
+    return stages[found[0]] if found else None

@@ -1,0 +1,222 @@
+"""Components that are plain mutable objects to Python and pytrees to JAX.
+
+`@struct` makes a dataclass with slots and registers it with JAX. Its methods assign to `self`; inside a trace they
+assign to the copy that JAX unflattened for that trace, so the same method is pure when seen from outside. A field is
+
+- a *leaf* (the default): an array, a number, `None`, another struct, or a dict, list or tuple of these;
+- `static()`: configuration, hashable and compared by value, part of what a compilation depends on;
+- `cached()`: host only (views, buffers, a pending transition); dropped when flattened, `None` afterwards.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from types import CellType, FunctionType
+from typing import Any, TypeVar, dataclass_transform
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.tree_util import GetAttrKey
+
+from rlcore.errors import ConfigError
+
+C = TypeVar("C")
+
+
+def static(default: Any = dataclasses.MISSING, *, kw_only: bool = False) -> Any:
+    """Declares a field of configuration: hashable, compared by value, fixed inside a trace."""
+    return dataclasses.field(default=default, kw_only=kw_only, metadata={"kind": "static"})
+
+
+def cached() -> Any:
+    """Declares a field that only the host needs; JAX drops it, and a fresh copy holds `None`."""
+    return dataclasses.field(default=None, metadata={"kind": "cached"}, repr=False, init=False)
+
+
+@dataclass_transform(field_specifiers=(static, cached, dataclasses.field))
+def struct(cls: type[C]) -> type[C]:
+    """Makes `cls` a dataclass with slots whose instances are pytrees.
+
+    A class may write its own `__init__` (to validate); JAX never calls it. Two structs are equal only if they are
+    the same object. An attribute that is not declared is an error.
+
+    Raises:
+        ConfigError: A base class without `__slots__` would let undeclared attributes pass.
+    """
+    open_base = next((base for base in cls.__mro__[1:-1] if "__slots__" not in base.__dict__), None)
+    if open_base is not None:
+        raise ConfigError(
+            f"{cls.__name__} inherits from {open_base.__name__}, which has no __slots__, so attributes that are not "
+            f"declared would be lost in a trace; add `__slots__ = ()` to {open_base.__name__} or make it a @struct"
+        )
+    made = dataclasses.dataclass(cls, eq=False, slots=True, init="__init__" not in cls.__dict__)
+    _point_super_at(made, cls)
+    fields = dataclasses.fields(made)
+    names = {
+        kind: tuple(field.name for field in fields if field.metadata.get("kind", "leaf") == kind)
+        for kind in ("leaf", "static", "cached")
+    }
+    made.__struct_fields__ = names
+    leaves, statics, caches = names["leaf"], names["static"], names["cached"]
+    keys = tuple(GetAttrKey(name) for name in leaves)
+    defaults = [(field.name, field.default) for field in fields if field.default is not dataclasses.MISSING]
+    new, assign = object.__new__, object.__setattr__
+
+    def allocate(cls: type, *arguments: Any, **named: Any) -> Any:
+        """Fields with a default hold it before `__init__` runs, also one that the class wrote itself."""
+        self = new(cls)
+        for name, default in defaults:
+            assign(self, name, default)
+        return self
+
+    def flatten(self: Any) -> tuple[tuple, tuple]:
+        return tuple([getattr(self, name) for name in leaves]), tuple([getattr(self, name) for name in statics])
+
+    def flatten_with_keys(self: Any) -> tuple[tuple, tuple]:
+        children, configuration = flatten(self)
+        return tuple(zip(keys, children, strict=True)), configuration
+
+    def unflatten(configuration: tuple, children: tuple) -> Any:
+        self = new(made)
+        for name, value in zip(leaves, children, strict=True):
+            assign(self, name, value)
+        for name, value in zip(statics, configuration, strict=True):
+            assign(self, name, value)
+        for name in caches:
+            assign(self, name, None)
+        return self
+
+    made.__new__ = allocate
+    jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
+    return made
+
+
+def _point_super_at(made: type, original: type) -> None:
+    """Slots need a new class; `super()` without arguments looks into a cell that still holds the old one."""
+    for member in vars(made).values():
+        for function in (member, getattr(member, "fget", None), getattr(member, "__func__", None)):
+            if isinstance(function, FunctionType):
+                for cell in function.__closure__ or ():
+                    if isinstance(cell, CellType) and _content(cell) is original:
+                        cell.cell_contents = made
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # still empty
+        return None
+
+
+def is_struct(value: Any) -> bool:
+    """Whether `value` is an instance of a class made by `@struct`."""
+    return hasattr(type(value), "__struct_fields__")
+
+
+def copy(tree: C) -> C:
+    """New structs, dicts, lists and tuples around the same leaves; cached fields start empty."""
+    return jax.tree.map(lambda leaf: leaf, tree)
+
+
+def graft(old: Any, new: Any) -> Any:
+    """Puts the leaves of `new` into the structs of `old`, so that references to them stay valid.
+
+    Returns `old` where it is a struct (or a dict or list of them), else `new`.
+    """
+    if is_struct(new):
+        for name in type(new).__struct_fields__["leaf"]:
+            setattr(old, name, graft(getattr(old, name), getattr(new, name)))
+        return old
+    if isinstance(new, dict):
+        return {key: graft(old[key], value) for key, value in new.items()}
+    if type(new) in (list, tuple):
+        return type(new)(graft(before, after) for before, after in zip(old, new, strict=True))
+    return new
+
+
+def walk(component: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every part of a component with its path, the component first: `("policy.explorer.random", ...)`.
+
+    Enters structs (their leaves), dicts, lists, tuples, and plain objects whose class derives from one of rlcore's.
+    """
+    yield path, component
+    if is_struct(component):
+        parts = [(name, getattr(component, name)) for name in type(component).__struct_fields__["leaf"]]
+    elif isinstance(component, dict):
+        parts = list(component.items())
+    elif isinstance(component, list | tuple):
+        parts = list(enumerate(component))
+    elif hasattr(component, "__dict__") and any(base.__module__.startswith("rlcore.") for base in type(component).__mro__):
+        parts = list(vars(component).items())
+    else:
+        return
+    for name, part in parts:
+        yield from walk(part, f"{path}.{name}" if path else str(name))
+
+
+def check_tree(component: Any, path: str) -> None:
+    """Refuses a component that holds one struct in two places: a trace would silently make two of it.
+
+    Raises:
+        ConfigError: With both paths.
+    """
+    places: dict[int, str] = {}
+    for place, part in walk(component, path):
+        if not is_struct(part):
+            continue
+        if id(part) in places:
+            raise ConfigError(
+                f"the same {type(part).__name__} stands at {places[id(part)]} and at {place}; expected a tree, "
+                "because compiled code would make two independent copies of it. Build a second one, or keep one of them"
+            )
+        places[id(part)] = place
+
+
+def put(array: Any, index: Any, value: Any) -> Any:
+    """`array` with `value` at `index`: written in place on NumPy, a new array when traced. Assign the result."""
+    if isinstance(array, np.ndarray):
+        array[index] = value
+        return array
+    return array.at[index].set(value)
+
+
+def namespace(*values: Any) -> Any:
+    """`jax.numpy` if any of `values` is a JAX array (or traced), else `numpy`."""
+    for value in values:
+        if isinstance(value, jax.Array):
+            return jnp
+    return np
+
+
+def is_traced(value: Any) -> bool:
+    """Whether `value` stands for a number that is only known when the compiled program runs."""
+    return isinstance(value, jax.core.Tracer)
+
+
+def by_value(value: Any) -> Any:
+    """A hashable key that is equal for two values that mean the same configuration.
+
+    Functions are the same if their code and what they enclose are: two calls of `optax.adam(1e-3)` give equal keys.
+    """
+    return _key(value, frozenset())
+
+
+def _key(value: Any, seen: frozenset[int]) -> Any:
+    if id(value) in seen:
+        return "recursion"
+    seen = seen | {id(value)}
+    if isinstance(value, FunctionType):
+        enclosed = tuple(_key(_content(cell), seen) for cell in value.__closure__ or ())
+        defaults = (_key(value.__defaults__, seen), _key(value.__kwdefaults__, seen))
+        return (value.__module__, value.__qualname__, value.__code__, enclosed, defaults)
+    if hasattr(value, "func") and hasattr(value, "keywords"):  # functools.partial
+        return ("partial", _key(value.func, seen), _key(value.args, seen), _key(value.keywords, seen))
+    if isinstance(value, tuple | list):
+        return (type(value), *(_key(item, seen) for item in value))
+    if isinstance(value, dict):
+        return (dict, *((str(key), _key(item, seen)) for key, item in value.items()))
+    if isinstance(value, np.ndarray | jax.Array):
+        return (str(value.dtype), value.shape, np.asarray(value).tobytes())
+    if isinstance(value, bool | int | float | complex):
+        return (type(value), value)
+    return value
