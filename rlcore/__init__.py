@@ -1,1 +1,1 @@
-"""Experiments in reinforcement learning."""
+"""Experiments in reinforcement learning: one loop, composable hooks, conditions, policies and environments."""

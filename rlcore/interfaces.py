@@ -240,6 +240,9 @@ class Explorer:
         """The half of `plan` after the values are known: `action` where `explore`, else the explorer's choice."""
         return self.plan(values, mask)
 
+    def check(self, n_actions: int) -> None:
+        """Raises `ConfigError` if the explorer was made for another number of actions; called before the run."""
+
 
 @struct
 class Learner:

@@ -199,6 +199,11 @@ def stream_key(seed: int, name: str) -> np.ndarray:
     return np.frombuffer(digest, "<u4").astype(np.uint32)
 
 
+def seed_number(seed: int, name: str) -> int:
+    """A number below 2^31 for code that takes a plain seed: half of the key of the stream `name` under `seed`."""
+    return int(stream_key(seed, name)[0]) >> 1
+
+
 def check_seed(seed: Any) -> int:
     """`seed` as a Python int.
 

@@ -1,0 +1,101 @@
+"""One door for every kind of environment."""
+
+from typing import Any
+
+import gymnasium
+
+from rlcore.environments.single import SingleEnvironment
+from rlcore.environments.transforms import check_transforms
+from rlcore.environments.vector import VectorEnvironment
+from rlcore.errors import ConfigError, EnvContractError
+from rlcore.interfaces import Environment
+from rlcore.stop_conditions import check_count
+
+EMPTY_EPISODES = 100
+
+
+def as_environment(
+    env: Any, state: Any = None, action: Any = None, reward: Any = None, num_envs: int | None = None
+) -> SingleEnvironment | VectorEnvironment:
+    """Puts the adapter around an environment that the loop and policies need; an adapter comes back as it is.
+
+    Args:
+        env: A Gymnasium id, a Gymnasium environment or vector environment, or an `Environment` of your own.
+        state: A function from the environment's state to the one that policies see, or a pair of it and its space;
+            without a space it is found by transforming one element of the environment's space. Several
+            environments: it gets and gives all rows at once.
+        action: A function from the policy's action to the environment's, or a pair of it and the space that the
+            policy chooses from; without a space that is the environment's own.
+        reward: A function from the environment's reward to the one that is learnt from.
+        num_envs: How many copies of a Gymnasium id run side by side (in this process, one after the other); `None`:
+            a single one, without a leading axis.
+
+    Raises:
+        ConfigError: Something that is no environment, spaces that aren't supported, a wrong argument.
+
+    Source: Julia `StateTransformedEnv`, `ActionTransformedEnv`, `RewardTransformedEnv` are the three functions.
+    """
+    transforms = check_transforms(state, action, reward)
+    if isinstance(env, SingleEnvironment | VectorEnvironment):
+        if transforms != (None, None, None) or num_envs is not None:
+            raise ConfigError("env is an adapter already, so it takes no functions; pass the environment inside it")
+        return env
+    if isinstance(env, str):
+        env = _make(env, num_envs)
+    elif num_envs is not None:
+        raise ConfigError(f"num_envs is {num_envs}, expected None for {env!r}; copies are made of a Gymnasium id only")
+    if isinstance(env, gymnasium.vector.VectorEnv):
+        return VectorEnvironment(env, transforms)
+    if isinstance(env, gymnasium.Env):
+        return SingleEnvironment(
+            env,
+            env.spec.id if env.spec else type(env.unwrapped).__name__,
+            env.step,
+            lambda seed: env.reset(seed=seed),
+            env.observation_space,
+            env.action_space,
+            transforms,
+        )
+    if isinstance(env, Environment):
+        return _own(env, transforms)
+    raise ConfigError(
+        f"env is {env!r}, expected a Gymnasium id, environment or vector environment, or an rlcore Environment"
+        + ("; pass an instance, not the class" if isinstance(env, type) else "")
+    )
+
+
+def _make(name: str, num_envs: int | None) -> Any:
+    try:
+        if num_envs is None:
+            return gymnasium.make(name)
+        return gymnasium.make_vec(name, check_count("num_envs", num_envs), vectorization_mode="sync")
+    except gymnasium.error.Error as error:
+        raise ConfigError(f"env is {name!r}, expected the id of a Gymnasium environment: {error}") from error
+
+
+def _own(env: Environment, transforms: Any) -> SingleEnvironment:
+    """An `Environment` of the user's: its answers become the five of a Gymnasium step."""
+    name = type(env).__name__
+    if env.num_envs is not None:
+        raise ConfigError(f"{name}.num_envs is {env.num_envs}, expected None: an environment of your own is a single one")
+
+    def info() -> dict[str, Any]:
+        mask = env.legal_action_mask()
+        return {} if mask is None else {"action_mask": mask}
+
+    def begin(seed: int | None) -> tuple[Any, dict[str, Any]]:
+        for _ in range(EMPTY_EPISODES):
+            env.reset() if seed is None else env.reset(seed=seed)
+            if not (env.is_terminated() or env.is_truncated()):
+                return env.state(), info()
+            seed = None
+        raise EnvContractError(
+            f"{name} was over right after reset, {EMPTY_EPISODES} times in a row; expected a state to act in: "
+            "make reset clear what is_terminated and is_truncated answer"
+        )
+
+    def take_step(action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        env.act(action)
+        return env.state(), env.reward(), env.is_terminated(), env.is_truncated(), info()
+
+    return SingleEnvironment(env, name, take_step, begin, env.state_space(), env.action_space(), transforms)

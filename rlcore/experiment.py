@@ -1,0 +1,251 @@
+"""An experiment: what runs, where, until when, and who watches."""
+
+import secrets
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from rlcore.environments import as_environment
+from rlcore.errors import ConfigError
+from rlcore.hooks import EmptyHook, Hook
+from rlcore.hooks.base import check_hook
+from rlcore.interfaces import Environment, Policy
+from rlcore.random import Random, check_seed, name_streams
+from rlcore.reset_conditions import ResetAfterNSteps, ResetCondition, ResetIfAny, ResetIfEnvTerminated
+from rlcore.run import run_loop
+from rlcore.signals import Interrupt
+from rlcore.stages import Stage, check_methods
+from rlcore.stop_conditions import StopAfterNEpisodes, StopCondition, check_count, leaf_conditions
+from rlcore.struct import check_tree, walk
+
+_WATCHING = {stage.value: ("policy", "env") for stage in Stage}
+_CONDITION = _WATCHING | {"check": ("policy", "env")}
+_POLICY = {stage.value: ("env",) for stage in Stage} | {
+    "post_act": ("env", "action"),
+    "plan": ("env",),
+    "optimise": ("stage", "trajectory"),
+}
+
+
+class Experiment:
+    """Runs a policy in an environment until a stop condition says so, calling hooks at every stage.
+
+    Everything is checked when the experiment is built. After a run, also one that ended by an exception or an
+    interrupt, the policy, the hooks and `stop_reason` can be read, and `run` can be called again: hooks and conditions
+    start anew, the policy and the random streams go on.
+
+    Args:
+        policy: What acts, and perhaps learns.
+        env: Whatever `as_environment` takes: a Gymnasium id or environment, an `Environment` of your own.
+        stop_condition: When the run ends.
+        hook: What watches; hooks are composed with `+`.
+        reset_condition: When an episode is cut short; the environment's own end always ends it.
+        seed: Root of all random streams that have no seed of their own; `None`: one is drawn and kept in `seed`.
+
+    Attributes:
+        policy: The policy as given.
+        env: The adapter around the environment.
+        stop_condition: As given.
+        hook: As given.
+        reset_condition: As given.
+        seed: The root seed.
+        stop_reason: Why the last run ended; `None` before the first and during one.
+
+    Raises:
+        ConfigError: An argument of the wrong type, parts that don't fit together, one struct in two places.
+        HookError: A misspelt stage method, or one that can't take the loop's arguments.
+
+    Source: Julia `Experiment`.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        env: Any,
+        stop_condition: StopCondition,
+        hook: Hook | None = None,
+        reset_condition: ResetCondition | None = None,
+        seed: int | None = None,
+    ) -> None:
+        self.policy = _expect("policy", policy, Policy)
+        self.env = as_environment(env)
+        self.stop_condition = _expect("stop_condition", stop_condition, StopCondition)
+        self.hook = EmptyHook() if hook is None else _expect("hook", hook, Hook)
+        self.reset_condition = (
+            ResetIfEnvTerminated()
+            if reset_condition is None
+            else _expect("reset_condition", reset_condition, ResetCondition)
+        )
+        self.seed = secrets.randbits(32) if seed is None else check_seed(seed)
+        self.stop_reason: str | None = None
+        self._is_running = False
+        self._check()
+        name_streams(policy, self.seed, "policy")
+        self.env.seed(self.seed)
+
+    def _check(self) -> None:
+        check_tree(self.policy, "policy")
+        for _, part in walk(self.policy):
+            if isinstance(part, Policy):
+                check_methods(part, _POLICY)
+        check_hook(self.hook)
+        for condition in leaf_conditions(self.stop_condition):
+            check_methods(condition, _CONDITION)
+        reset = self.reset_condition
+        for cut in reset.conditions if isinstance(reset, ResetIfAny) else (reset,):
+            check_methods(cut, _CONDITION)
+        if type(reset) is not ResetIfEnvTerminated and not self.env.can_truncate_rows():
+            raise ConfigError(
+                f"reset_condition is {type(reset).__name__}, but {self.env.name} resets its rows itself, so no episode "
+                "can be cut from outside; make it with autoreset_mode=AutoresetMode.DISABLED, or use its own time limit"
+            )
+        self.policy.check(self.env)
+
+    def run(self) -> Self:
+        """Runs until the stop condition says so, and returns the experiment.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C, once the step in progress and the last stages are done.
+            SystemExit: Likewise after SIGTERM, with code 143.
+        """
+        if self._is_running or self.env.is_in_use:
+            raise ConfigError(f"{self.env.name} is in use by a running experiment; give this one another environment")
+        self._is_running = self.env.is_in_use = True
+        self.stop_reason = None
+        try:
+            with Interrupt() as interrupt:
+                run_loop(self.policy, self.env, self.stop_condition, self.hook, self.reset_condition, interrupt)
+                self.stop_reason = interrupt.name() or self.stop_condition.reason()
+                interrupt.raise_caught()
+        except BaseException as error:
+            if not interrupt.is_set:
+                self.stop_reason = f"{type(error).__name__}: {error}"
+                error.add_note(f"the experiment stopped in {self.env.where()}; its policy and hooks can still be read")
+            raise
+        finally:
+            self._is_running = self.env.is_in_use = False
+        return self
+
+    def __repr__(self) -> str:
+        return (
+            f"Experiment({type(self.policy).__name__}, {self.env.name}, {type(self.stop_condition).__name__}, "
+            f"{type(self.hook).__name__}, seed={self.seed}, stop_reason={self.stop_reason!r})"
+        )
+
+
+def _expect(name: str, value: Any, kind: type) -> Any:
+    if isinstance(value, kind):
+        return value
+    hint = "; pass an instance, not the class" if isinstance(value, type) else ""
+    raise ConfigError(f"{name} is {value!r}, expected a {kind.__name__}{hint}")
+
+
+def run(
+    policy: Policy,
+    env: Any,
+    stop_condition: StopCondition | None = None,
+    hook: Hook | None = None,
+    reset_condition: ResetCondition | None = None,
+    seed: int | None = None,
+) -> Experiment:
+    """Builds an experiment and runs it; one episode unless a stop condition is given.
+
+    Source: Julia `run(policy, env, stop_condition, hook, reset_condition)`.
+    """
+    stop_condition = StopAfterNEpisodes(1, show_progress=False) if stop_condition is None else stop_condition
+    return Experiment(policy, env, stop_condition, hook, reset_condition, seed).run()
+
+
+class Evaluation(NamedTuple):
+    """What `evaluate` measured: `returns` and `lengths`, both `[n_episodes]`, float64 and int64."""
+
+    returns: np.ndarray
+    lengths: np.ndarray
+
+
+def evaluate(
+    policy: Policy, env: Any, n_episodes: int = 100, seed: int | None = None, max_steps: int | None = None
+) -> Evaluation:
+    """Plays episodes with the greedy view of a policy, and changes nothing about the policy.
+
+    Neither its parameters nor its counters nor its random streams move. Several environments play
+    `n_episodes / num_envs` episodes (rounded up) in each row, so that short episodes are not favoured; the first
+    `n_episodes` of them, row by row, are returned.
+
+    Args:
+        policy: Its `greedy()` view plays.
+        env: Whatever `as_environment` takes, but not the environment of an experiment that is running.
+        n_episodes: How many episodes, at least 1.
+        seed: Of the environment, and of what the greedy view still draws; `None`: a fresh one.
+        max_steps: Cuts an episode at this length; `None`: the environment's own limit only.
+
+    Returns:
+        Undiscounted returns in reward units, and lengths in steps.
+
+    Raises:
+        ConfigError: A wrong argument, or an environment that is in use.
+    """
+    _expect("policy", policy, Policy)
+    check_count("n_episodes", n_episodes)
+    env = as_environment(env)
+    streams = [(part, part._key, part._count) for _, part in walk(policy) if isinstance(part, Random)]
+    quota = -(-n_episodes // (env.num_envs or 1))
+    record = _Record(quota)
+    limit = None if max_steps is None else ResetAfterNSteps(max_steps)
+    try:
+        Experiment(_Player(policy.greedy()), env, _Filled(record), record, limit, seed).run()
+    finally:
+        for stream, key, count in streams:
+            stream._key, stream._count = key, count
+    returns, lengths = (np.concatenate(rows)[:n_episodes] for rows in (record.returns, record.lengths))
+    return Evaluation(returns.astype(np.float64), lengths.astype(np.int64))
+
+
+class _Player(Policy):
+    """Lets a policy choose, and nothing else: it keeps and learns nothing, whatever its class overrides."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+
+    def plan(self, env: Environment) -> Any:
+        return self.policy.plan(env)
+
+    def handlers(self, stage: Stage) -> list[Any]:
+        return self.policy.handlers(stage) if stage is Stage.PRE_EPISODE else []
+
+    def check(self, env: Environment) -> None:
+        self.policy.check(env)
+
+
+class _Record(Hook):
+    """The first `quota` episodes of every row."""
+
+    def __init__(self, quota: int) -> None:
+        self.quota = quota
+        self.returns: list[list[float]] = []
+        self.lengths: list[list[int]] = []
+
+    def pre_experiment(self, policy: Policy, env: Environment) -> None:
+        n = env.num_envs or 1
+        self.returns, self.lengths = [[] for _ in range(n)], [[] for _ in range(n)]
+        self._return, self._length = np.zeros(n), np.zeros(n, np.int64)
+
+    def post_act(self, policy: Policy, env: Environment) -> None:
+        self._return += env.reward()
+        self._length += env.is_transition()
+        for row in env.ended():
+            if len(self.returns[row]) < self.quota:
+                self.returns[row].append(float(self._return[row]))
+                self.lengths[row].append(int(self._length[row]))
+            self._return[row] = self._length[row] = 0
+
+    def is_filled(self) -> bool:
+        return all(len(row) == self.quota for row in self.returns)
+
+
+class _Filled(StopCondition):
+    def __init__(self, record: _Record) -> None:
+        self.record = record
+
+    def check(self, policy: Policy, env: Environment) -> bool:
+        return len(env.ended()) > 0 and self.record.is_filled()

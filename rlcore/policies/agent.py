@@ -1,0 +1,101 @@
+"""A policy with a memory: keeps every transition and lets the policy learn from them."""
+
+from typing import Any
+
+from rlcore.errors import ConfigError
+from rlcore.interfaces import Array, Environment, Policy
+from rlcore.stages import Stage, overridden
+from rlcore.struct import cached, struct
+from rlcore.trajectories import Trajectory
+
+
+@struct
+class Agent(Policy):
+    """Pushes (state, action, reward, next state, terminated, truncated) of every step, then lets the policy learn.
+
+    Where the environment says which actions are legal, the masks of both states are kept as well; what `plan` of the
+    policy left in its `extras` is kept beside the action.
+
+    Raises:
+        ConfigError: Something else than a policy and a trajectory.
+
+    Source: Julia `Agent`.
+    """
+
+    policy: Policy
+    trajectory: Trajectory
+    _state: Any = cached()
+    _mask: Any = cached()
+
+    def __init__(self, policy: Policy, trajectory: Trajectory) -> None:
+        if not isinstance(policy, Policy):
+            raise ConfigError(f"policy is {policy!r}, expected a Policy such as QBasedPolicy(learner, explorer)")
+        if not isinstance(trajectory, Trajectory):
+            raise ConfigError(f"trajectory is {trajectory!r}, expected Trajectory(container, sampler, controller)")
+        self.policy, self.trajectory = policy, trajectory
+
+    def plan(self, env: Environment) -> Any:
+        """The policy's choice; the state that it was made in is remembered."""
+        self._state, self._mask = env.state(), env.legal_action_mask()
+        return self.policy.plan(env)
+
+    def post_act(self, env: Environment, action: Any) -> None:
+        """Keeps the transition; of several environments, those of the rows that made one."""
+        known: dict[str, Any] = {}
+        if self._mask is not None:
+            known["mask"], known["next_mask"] = self._mask, env.next_legal_action_mask()
+        extras = self.policy.extras
+        if extras:
+            known["extras"] = dict(extras)
+        if env.num_envs is not None:
+            known["valid"] = env.is_transition()
+        self.trajectory.push(
+            state=self._state,
+            action=action,
+            reward=env.reward(),
+            next_state=env.next_state(),
+            terminated=env.is_terminated(),
+            truncated=env.is_truncated(),
+            **known,
+        )
+
+    def handlers(self, stage: Stage) -> list[Any]:
+        """Its own, then those of the policy."""
+        return overridden(self, stage, Policy) + self.policy.handlers(stage)
+
+    def optimise(self, stage: Stage, trajectory: Any = None) -> None:
+        """Lets the policy learn from the agent's trajectory."""
+        self.policy.optimise(stage, self.trajectory)
+
+    def learners(self, stage: Stage) -> list[Any]:
+        """Those of the policy, given the agent's trajectory."""
+        if type(self).optimise is not Agent.optimise:
+            return [self.optimise]
+        trajectory = self.trajectory
+        return [lambda stage, learn=learn: learn(stage, trajectory) for learn in self.policy.learners(stage)]
+
+    def prob(self, env: Environment) -> Array:
+        """The policy's probabilities, `[..., actions]`."""
+        return self.policy.prob(env)
+
+    def __call__(self, state: Any, mask: Array | None = None) -> Any:
+        """The policy's choice at a bare state."""
+        return self.policy(state, mask)
+
+    def greedy(self) -> Policy:
+        """The policy's greedy view: keeps nothing, learns nothing."""
+        return self.policy.greedy()
+
+    def check(self, env: Environment) -> None:
+        """Raises `ConfigError` if the policy can't act in `env`."""
+        self.policy.check(env)
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """The policy's."""
+        return self.policy.extras
+
+    @property
+    def metrics(self) -> Any:
+        """The policy's."""
+        return self.policy.metrics

@@ -1,0 +1,100 @@
+"""A policy of two parts: a learner that values actions, and an explorer that chooses by their values."""
+
+from typing import Any
+
+from rlcore.errors import ConfigError
+from rlcore.explorers import GreedyExplorer
+from rlcore.interfaces import Array, Environment, Explorer, Learner, Policy
+from rlcore.stages import Stage
+from rlcore.struct import struct
+
+
+@struct
+class QBasedPolicy(Policy):
+    """Asks the learner for the values of all actions and the explorer for one of them.
+
+    The explorer decides before the learner is asked: where it explores, no values are computed.
+
+    Raises:
+        ConfigError: Something else than a learner and an explorer.
+
+    Source: Julia `QBasedPolicy`.
+    """
+
+    learner: Learner
+    explorer: Explorer
+
+    def __init__(self, learner: Learner, explorer: Explorer) -> None:
+        if not isinstance(learner, Learner):
+            raise ConfigError(f"learner is {learner!r}, expected a Learner such as TDLearner or DQNLearner")
+        if not isinstance(explorer, Explorer):
+            raise ConfigError(f"explorer is {explorer!r}, expected an Explorer such as EpsilonGreedyExplorer(0.1)")
+        self.learner, self.explorer = learner, explorer
+
+    def plan(self, env: Environment) -> Any:
+        """The explorer's choice: an int for a single environment, `[num_envs]` for several."""
+        mask = env.legal_action_mask()
+        shape = () if env.num_envs is None else (env.num_envs,)
+        explore, action = self.explorer.decide(env.action_space().n, shape, mask)
+        if explore is True:
+            return action
+        return self.explorer.finish(explore, action, self.learner.forward(env.state()), mask)
+
+    def prob(self, env: Environment) -> Array:
+        """The probability of each action at `env.state()`, `[..., actions]`."""
+        return self.explorer.prob(self.learner.forward(env.state()), env.legal_action_mask())
+
+    def __call__(self, state: Any, mask: Array | None = None) -> Any:
+        """The explorer's choice at a bare state `[..., *state]`, among the actions that `mask` allows."""
+        return self.explorer.plan(self.learner.forward(state), mask)
+
+    def optimise(self, stage: Stage, trajectory: Any = None) -> None:
+        """Lets the learner learn from the trajectory."""
+        self.learner.optimise(stage, trajectory)
+
+    def learners(self, stage: Stage) -> list[Any]:
+        """The learner's `optimise`, at the stages that it names."""
+        if type(self).optimise is not QBasedPolicy.optimise:
+            return [self.optimise]
+        return [self.learner.optimise] if stage in self.learner.stages else []
+
+    def post_experiment(self, env: Environment) -> None:
+        """Raises `RLCoreError` if the last update was not finite."""
+        self.learner.check_finite()
+
+    def greedy(self) -> "GreedyPolicy":
+        """Always the action of the highest value; shares the learner, learns nothing."""
+        return GreedyPolicy(self.learner)
+
+    def check(self, env: Environment) -> None:
+        """Raises `ConfigError` if the learner can't value the states and actions of `env`."""
+        self.learner.check(env)
+        self.explorer.check(int(env.action_space().n))
+
+    @property
+    def metrics(self) -> Any:
+        """Those of the learner's last update."""
+        return self.learner.metrics
+
+
+@struct
+class GreedyPolicy(Policy):
+    """Takes the action of the highest value, the first of several; what `QBasedPolicy.greedy()` gives."""
+
+    learner: Learner
+
+    def plan(self, env: Environment) -> Any:
+        """The best legal action: an int for a single environment, `[num_envs]` for several."""
+        return self(env.state(), env.legal_action_mask())
+
+    def prob(self, env: Environment) -> Array:
+        """1 for the best legal action, 0 for the others, `[..., actions]`."""
+        return GreedyExplorer().prob(self.learner.forward(env.state()), env.legal_action_mask())
+
+    def __call__(self, state: Any, mask: Array | None = None) -> Any:
+        """The best legal action at a bare state `[..., *state]`."""
+        return GreedyExplorer().plan(self.learner.forward(state), mask)
+
+    def check(self, env: Environment) -> None:
+        """Raises `ConfigError` if the learner can't value the states and actions of `env`."""
+        self.learner.check(env)

@@ -1,0 +1,139 @@
+"""A policy that chooses any legal action."""
+
+import math
+from typing import Any
+
+import numpy as np
+from gymnasium import Space, spaces
+
+from rlcore.environments.spaces import indexed_from_zero
+from rlcore.errors import ConfigError, EnvContractError
+from rlcore.explorers.choice import nth_of
+from rlcore.interfaces import Array, Environment, Policy
+from rlcore.random import Random, random_or_seeded
+from rlcore.struct import is_traced, namespace, static, struct
+
+
+class _Fixed:
+    """A space that compares by value, so that it can be part of what a compilation depends on."""
+
+    def __init__(self, space: Space | None) -> None:
+        self.space = space
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Fixed) and self.space == other.space
+
+    def __hash__(self) -> int:
+        return hash(repr(self.space))
+
+
+@struct
+class RandomPolicy(Policy):
+    """Chooses uniformly among the legal actions of the environment, or among those of a fixed space.
+
+    Args:
+        action_space: A Gymnasium space to choose from, whatever the environment says; `None`: the environment's own
+            space and mask.
+        seed: Seed of its stream; `None`: the experiment names one.
+
+    Raises:
+        ConfigError: A space that can't be drawn from uniformly, such as a Box without bounds.
+
+    Source: Julia `RandomPolicy`.
+    """
+
+    random: Random
+    _fixed: _Fixed = static(_Fixed(None))
+
+    def __init__(self, action_space: Space | None = None, seed: int | None = None) -> None:
+        if action_space is not None and not isinstance(action_space, Space):
+            raise ConfigError(f"action_space is {action_space!r}, expected a Gymnasium space or None")
+        self._fixed = _Fixed(None if action_space is None else _drawable(indexed_from_zero(action_space)))
+        self.random = random_or_seeded(seed, "random_policy")
+
+    @property
+    def action_space(self) -> Space | None:
+        """The fixed space, if one was given."""
+        return self._fixed.space
+
+    def check(self, env: Environment) -> None:
+        """Raises `ConfigError` if the environment's actions can't be drawn uniformly."""
+        _drawable(self._fixed.space or env.action_space())
+
+    def plan(self, env: Environment) -> Any:
+        """A random action; `[num_envs, ...]` for several environments."""
+        space, mask = self._fixed.space, None
+        if space is None:
+            space, mask = env.action_space(), env.legal_action_mask()
+        if space.__class__ is spaces.Discrete:
+            if mask is None:
+                return self.random.integers(space.n, env.num_envs)
+            return self._legal(mask)
+        return self._draw(space, () if env.num_envs is None else (env.num_envs,))
+
+    def _legal(self, mask: Array) -> Any:
+        """The n-th legal action, n drawn: one number per row, as without a mask."""
+        if mask.ndim == 1 and not is_traced(mask):
+            legal = mask.nonzero()[0]
+            if not len(legal):
+                raise EnvContractError("the mask allows no action, expected at least one; end the episode instead")
+            return int(legal[self.random.integers(len(legal))])
+        return nth_of(mask, self.random.integers(mask.sum(axis=-1), mask.shape[:-1] or None))
+
+    def _draw(self, space: Any, rows: tuple[int, ...]) -> Any:
+        if isinstance(space, spaces.Dict):
+            return {key: self._draw(part, rows) for key, part in space.spaces.items()}
+        if isinstance(space, spaces.Tuple):
+            return tuple(self._draw(part, rows) for part in space.spaces)
+        if isinstance(space, spaces.Discrete):
+            return self.random.integers(space.n, rows or None)
+        shape = rows + tuple(space.shape)
+        u = self.random.uniform(math.prod(shape)).reshape(shape)
+        if isinstance(space, spaces.Box):
+            low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+            if np.issubdtype(space.dtype, np.integer):
+                return namespace(u).floor(low + u * (high - low + 1.0)).astype(space.dtype)
+            return (low + u * (high - low)).astype(space.dtype)
+        n = np.asarray(getattr(space, "nvec", 2))
+        return namespace(u).floor(u * n).astype(space.dtype)
+
+    def prob(self, env: Environment) -> Array:
+        """The probability of each action, `[..., actions]`: equal where legal, 0 elsewhere.
+
+        Raises:
+            ConfigError: The actions aren't discrete.
+        """
+        space = self._fixed.space or env.action_space()
+        if not isinstance(space, spaces.Discrete):
+            raise ConfigError(f"prob needs discrete actions, the action space is {space}")
+        mask = env.legal_action_mask() if self._fixed.space is None else None
+        if mask is None:
+            rows = () if env.num_envs is None else (env.num_envs,)
+            return np.full((*rows, int(space.n)), 1.0 / int(space.n), np.float32)
+        legal = mask.astype(np.float32)
+        return legal / legal.sum(axis=-1, keepdims=True)
+
+    def __call__(self, state: Any, mask: Array | None = None) -> Any:
+        """A random action: a legal one if a mask is given, else one of the fixed space.
+
+        Raises:
+            ConfigError: Neither is known.
+        """
+        if mask is not None:
+            return self._legal(np.asarray(mask, bool))
+        if self._fixed.space is None:
+            raise ConfigError("a bare state doesn't say which actions there are; pass a mask, or RandomPolicy(action_space)")
+        return self._draw(self._fixed.space, ())
+
+    def greedy(self) -> "RandomPolicy":
+        """The same choice, from a stream of its own."""
+        return RandomPolicy(self._fixed.space)
+
+
+def _drawable(space: Space) -> Space:
+    if isinstance(space, spaces.Box) and not space.is_bounded():
+        raise ConfigError(f"{space} has no bounds, so no action can be drawn uniformly; give RandomPolicy a bounded Box")
+    parts = space.spaces.values() if isinstance(space, spaces.Dict) else getattr(space, "spaces", ())
+    for part in parts:
+        _drawable(part)
+    return space
