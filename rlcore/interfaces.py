@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import Space
 
 from rlcore.errors import RLCoreError
-from rlcore.stages import Stage, overridden
+from rlcore.stages import Stage, called_by_push, overridden
 from rlcore.struct import cached, graft, static, struct
 
 Array = np.ndarray | jax.Array
@@ -163,7 +163,7 @@ class Policy:
 
     def push(self, stage: Stage, env: Environment, action: Any = None) -> None:
         """Calls what `handlers(stage)` lists; a class that overrides it is called through it at every stage."""
-        for handler in self.handlers(stage):
+        for handler in called_by_push(self, stage, Policy):
             handler(env, action) if stage is Stage.POST_ACT else handler(env)
 
     def handlers(self, stage: Stage) -> list[Callable[..., None]]:

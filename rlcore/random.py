@@ -63,6 +63,8 @@ class Random:
     @property
     def _count(self) -> Any:
         """The count as JAX sees it: `[2]` uint32, the high and the low word."""
+        if not isinstance(self._base, int) and self._at == 0:
+            return self._base  # as it came, perhaps one count for each of many streams
         if self._is_traced():
             return _add(self._base, self._at)
         return np.array(divmod(self.count, 1 << 32), np.uint32)

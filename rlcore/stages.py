@@ -49,7 +49,7 @@ class Staged:
 
     def push(self, stage: Stage, policy: Any, env: Any) -> None:
         """Calls what `handlers(stage)` lists; a class that overrides it is called through it at every stage."""
-        for handler in self.handlers(stage):
+        for handler in called_by_push(self, stage, Staged):
             handler(policy, env)
 
     def handlers(self, stage: Stage) -> list[Callable[[Any, Any], None]]:
@@ -57,7 +57,7 @@ class Staged:
         return overridden(self, stage, Staged)
 
 
-def overridden(component: Any, stage: Stage, base: type) -> list[Callable[..., Any]]:
+def overridden(component: Any, stage: Stage, base: Any) -> list[Callable[..., Any]]:
     """The method of `component` for `stage`, if its class has one that is not `base`'s; else none.
 
     A class that overrides `push` is called through `push`, whatever the stage.
@@ -67,6 +67,13 @@ def overridden(component: Any, stage: Stage, base: type) -> list[Callable[..., A
     if getattr(type(component), stage.value) is getattr(base, stage.value):
         return []
     return [getattr(component, stage.value)]
+
+
+def called_by_push(component: Any, stage: Stage, base: Any) -> list[Callable[..., Any]]:
+    """What the `push` of `base` calls: the handlers, or the stage method alone where a class comes from its own push."""
+    if type(component).push is not base.push and type(component).handlers is base.handlers:
+        return [getattr(component, stage.value)]
+    return component.handlers(stage)
 
 
 def check_methods(component: Any, arguments: dict[str, tuple[str, ...]]) -> None:

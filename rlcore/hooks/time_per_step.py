@@ -1,0 +1,55 @@
+"""A hook that measures how long steps take."""
+
+from collections import deque
+from itertools import pairwise
+from time import perf_counter
+from typing import Any
+
+from rlcore.hooks.arguments import check_count
+from rlcore.hooks.base import Hook
+
+
+class TimePerStep(Hook):
+    """Measures the seconds of the latest steps, on a monotonic clock; resets are not part of any step.
+
+    A step lasts from the POST_ACT before it (the first of an episode: from PRE_EPISODE) to its own POST_ACT. With
+    several environments side by side it is one step of all of them.
+
+    Args:
+        max_steps: How many steps to keep, the latest ones.
+
+    Raises:
+        ConfigError: `max_steps` is not a whole number of at least 1.
+
+    Source: Julia `TimePerStep`.
+    """
+
+    def __init__(self, max_steps: int = 100) -> None:
+        self._max_steps = check_count(max_steps, "max_steps")
+        self._stamps = self._no_stamps()
+
+    @property
+    def times(self) -> list[float]:
+        """The seconds of the latest steps, the oldest first; a new list every time."""
+        steps = [end - start for start, end in pairwise(self._stamps) if start is not None and end is not None]
+        return steps[-self._max_steps :]
+
+    def pre_experiment(self, policy: Any, env: Any) -> None:
+        """Forgets the run before."""
+        self._stamps = self._no_stamps()
+
+    def pre_episode(self, policy: Any, env: Any) -> None:
+        """Starts the clock of the first step after the reset."""
+        self._stamps.append(None)
+        self._stamps.append(perf_counter())
+
+    def post_act(self, policy: Any, env: Any) -> None:
+        """Ends the step and starts the next."""
+        self._stamps.append(perf_counter())  # subtracted when asked for: this runs every step
+
+    def result(self) -> list[float]:
+        return self.times
+
+    def _no_stamps(self) -> deque[float | None]:
+        """Room for the latest steps even if each is an episode: a gap, its start, its end."""
+        return deque(maxlen=3 * self._max_steps)

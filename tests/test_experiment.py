@@ -1,0 +1,243 @@
+"""Experiments: what is refused when they are built, seeds, evaluation."""
+
+import gymnasium
+import jax
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode
+from worlds import Corridor, Count, Still, counts
+
+from rlcore.environments import as_environment
+from rlcore.environments.bandit import MultiArmedBandit
+from rlcore.errors import ConfigError, HookError
+from rlcore.experiment import Evaluation, Experiment, evaluate, run
+from rlcore.explorers import EpsilonGreedyExplorer
+from rlcore.hooks import DoEveryNEpisodes, EmptyHook, Hook, RewardsPerEpisode, StepsPerEpisode, TotalRewardPerEpisode
+from rlcore.policies import QBasedPolicy, RandomPolicy
+from rlcore.random import Random, stream
+from rlcore.reset_conditions import ResetIfEnvTerminated
+from rlcore.stop_conditions import StopAfterNEpisodes, StopAfterNSteps, StopCondition
+from rlcore.struct import struct
+
+
+def steps(n):
+    return StopAfterNSteps(n, show_progress=False)
+
+
+def episodes(n):
+    return StopAfterNEpisodes(n, show_progress=False)
+
+
+def test_defaults():
+    experiment = Experiment(Still(), Corridor(2), steps(1))
+    assert type(experiment.hook) is EmptyHook
+    assert type(experiment.reset_condition) is ResetIfEnvTerminated
+    assert experiment.stop_reason is None
+    assert experiment.run() is experiment
+    assert run(Still(), Corridor(2)).stop_reason == "StopAfterNEpisodes(1)"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(policy=3), "policy is 3, expected a Policy"),
+        (dict(policy=Still), "pass an instance, not the class"),
+        (dict(env=3), "expected a Gymnasium id"),
+        (dict(env="NoSuchWorld-v0"), "NoSuchWorld"),
+        (dict(env=Corridor), "pass an instance, not the class"),
+        (dict(stop_condition=5), "stop_condition is 5, expected a StopCondition"),
+        (dict(stop_condition=StopAfterNSteps), "pass an instance"),
+        (dict(hook=print), "expected a Hook"),
+        (dict(reset_condition=3), "expected a ResetCondition"),
+        (dict(seed=-1), "seed is -1"),
+        (dict(seed="x"), "seed is 'x'"),
+        (dict(seed=1.5), "seed is 1.5"),
+    ],
+)
+def test_wrong_arguments_are_refused_when_it_is_built(arguments, message):
+    given = dict(policy=Still(), env=Corridor(2), stop_condition=steps(1)) | arguments
+    with pytest.raises(ConfigError, match=message):
+        Experiment(**given)
+
+
+def test_misspelt_methods_are_refused_wherever_they_stand():
+    class BadHook(Hook):
+        def post_atc(self, policy, env):
+            pass
+
+    class BadCondition(StopCondition):
+        def check(self, policy, env):
+            return True
+
+        def pre_epsiode(self, policy, env):
+            pass
+
+    class BadPolicy(Still):
+        def post_act(self, env):
+            pass
+
+    for arguments in (
+        dict(hook=StepsPerEpisode() + BadHook()),
+        dict(stop_condition=steps(3) | BadCondition()),
+        dict(policy=BadPolicy()),
+    ):
+        with pytest.raises(HookError, match=r"Bad"):
+            Experiment(**(dict(policy=Still(), env=Corridor(2), stop_condition=steps(1)) | arguments))
+
+
+def test_one_struct_in_two_places_is_refused():
+    @struct
+    class Two(QBasedPolicy):
+        other: object = None
+
+        def __init__(self, random):
+            self.learner, self.explorer, self.other = None, random, random
+
+        def check(self, env):
+            pass
+
+    with pytest.raises(ConfigError, match=r"policy\.explorer and at policy\.other"):
+        Experiment(Two(EpsilonGreedyExplorer(0.1)), Corridor(2), steps(1))
+
+
+def test_a_policy_that_does_not_fit_is_refused_when_the_experiment_is_built():
+    class Fussy(Still):
+        def check(self, env):
+            raise ConfigError(f"{env.action_space()} is not for me")
+
+    with pytest.raises(ConfigError, match=r"Discrete\(2\) is not for me"):
+        Experiment(Fussy(), Corridor(2), steps(1))
+
+
+def rewards(seed, hook=None, **arguments):
+    record = RewardsPerEpisode()
+    env = gymnasium.make("CartPole-v1")
+    states = []
+
+    class States(Hook):
+        def post_act(self, policy, env):
+            states.append(env.state())
+
+    Experiment(RandomPolicy(), env, episodes(5), record + States() + (hook or EmptyHook()), seed=seed).run()
+    return np.stack(states)
+
+
+def test_one_seed_fixes_everything_and_watching_changes_nothing():
+    plain = rewards(3)
+    watched = rewards(3, TotalRewardPerEpisode(display_on_exit=False) + StepsPerEpisode())
+    other_env = gymnasium.make("CartPole-v1")
+    looked = rewards(3, DoEveryNEpisodes(lambda t, policy, env: evaluate(policy, other_env, 2, seed=t)))
+    assert np.array_equal(plain, rewards(3))
+    assert np.array_equal(plain, watched)
+    assert np.array_equal(plain, looked)
+    assert not np.array_equal(plain[:5], rewards(4)[:5])
+
+
+def test_a_seed_is_drawn_and_kept_if_none_is_given():
+    experiment = Experiment(RandomPolicy(), "CartPole-v1", episodes(2), StepsPerEpisode()).run()
+    again = Experiment(RandomPolicy(), "CartPole-v1", episodes(2), StepsPerEpisode(), seed=experiment.seed).run()
+    assert experiment.hook.steps == again.hook.steps
+
+
+def test_streams_are_named_by_their_place_and_keep_their_name():
+    policy = RandomPolicy()
+    Experiment(policy, Corridor(2), steps(3), seed=1).run()
+    assert policy.random._key.tolist() == stream(1, "policy.random")._key.tolist()
+    Experiment(policy, Corridor(2), steps(3), seed=2).run()
+    assert policy.random._key.tolist() == stream(1, "policy.random")._key.tolist()
+    assert policy.random.count == 6  # it goes on where it was
+
+    own = RandomPolicy(seed=7)
+    key = own.random._key.tolist()
+    Experiment(own, Corridor(2), steps(3), seed=1)
+    assert own.random._key.tolist() == key
+
+
+def test_rows_have_streams_of_their_own():
+    def starts(n):
+        env = as_environment("CartPole-v1", num_envs=n)
+        Experiment(RandomPolicy(), env, steps(1), seed=5).run()
+        env.seed(5)
+        env.reset()
+        return env.state()
+
+    assert np.array_equal(starts(2), starts(5)[:2])
+    assert len(np.unique(starts(5)[:, 0])) == 5
+
+
+def test_built_in_environments_take_their_numbers_from_the_root_seed():
+    def values(seed, bandit):
+        Experiment(RandomPolicy(), bandit, steps(2), seed=seed).run()
+        return np.asarray(bandit.true_values)
+
+    assert np.array_equal(values(1, MultiArmedBandit(5)), values(1, MultiArmedBandit(5)))
+    assert not np.array_equal(values(1, MultiArmedBandit(5)), values(2, MultiArmedBandit(5)))
+    assert np.array_equal(values(1, MultiArmedBandit(5, seed=9)), values(2, MultiArmedBandit(5, seed=9)))
+
+
+def test_an_environment_in_use_is_refused():
+    class Nested(Hook):
+        def post_act(self, policy, env):
+            evaluate(policy, env, 1)
+
+    with pytest.raises(ConfigError, match="in use by a running experiment"):
+        run(Still(), Corridor(3), hook=Nested())
+
+
+def test_evaluation_counts_returns_and_lengths():
+    result = evaluate(Still(), Count(4), 3)
+    assert isinstance(result, Evaluation)
+    returns, lengths = result
+    assert returns.tolist() == [10.0, 10.0, 10.0]
+    assert lengths.tolist() == [4, 4, 4]
+    assert evaluate(Still(), Count(4), 2, max_steps=2).returns.tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_every_row_plays_its_share_so_short_episodes_are_not_favoured(mode):
+    lengths = evaluate(Still(), counts((1, 10), mode), 8).lengths
+    assert sorted(lengths.tolist()) == [1] * 4 + [10] * 4
+    assert len(evaluate(Still(), counts((2, 2, 2), mode), 4).lengths) == 4
+
+
+def test_evaluation_changes_nothing_about_the_policy():
+    class Learns(Still):
+        def __init__(self):
+            self.random, self.calls = Random(), []
+
+        def plan(self, env):
+            return self.random.integers(2)
+
+        def post_act(self, env, action):
+            self.calls.append("keep")
+
+        def optimise(self, stage, trajectory=None):
+            self.calls.append("learn")
+
+    policy = Learns()
+    assert evaluate(policy, "CartPole-v1", 3, seed=0).lengths.min() > 0
+    assert (policy.calls, policy.random.is_named()) == ([], False)
+
+    random = RandomPolicy(seed=1)
+    before = [random.random.count, *(np.asarray(leaf).tolist() for leaf in jax.tree.leaves(random))]
+    evaluate(random, "CartPole-v1", 3, seed=0)
+    assert [random.random.count, *(np.asarray(leaf).tolist() for leaf in jax.tree.leaves(random))] == before
+
+
+def test_evaluation_is_fixed_by_its_seed():
+    answers = [evaluate(RandomPolicy(seed=seed), "CartPole-v1", 5, seed=3).lengths.tolist() for seed in (1, 2)]
+    assert answers[0] == answers[1]
+    assert evaluate(RandomPolicy(), "CartPole-v1", 5, seed=4).lengths.tolist() != answers[0]
+
+
+@pytest.mark.parametrize("arguments", [dict(n_episodes=0), dict(n_episodes=1.5), dict(max_steps=0), dict(seed=-1)])
+def test_evaluation_refuses_bad_arguments(arguments):
+    with pytest.raises(ConfigError, match="expected a whole number"):
+        evaluate(Still(), Corridor(2), **arguments)
+
+
+def test_it_says_what_it_is():
+    text = repr(run(Still(), Corridor(2), seed=3))
+    assert text == (
+        "Experiment(Still, Corridor, StopAfterNEpisodes, EmptyHook, seed=3, stop_reason='StopAfterNEpisodes(1)')"
+    )

@@ -1,0 +1,89 @@
+"""Stages find the methods that a class overrides, and refuse those that no stage would call."""
+
+import pytest
+
+from rlcore.errors import ConfigError, HookError
+from rlcore.stages import Stage, Staged, check_methods
+
+ARGUMENTS = {stage.value: ("policy", "env") for stage in Stage}
+
+
+def test_a_stage_is_the_name_of_its_method():
+    assert [stage.value for stage in Stage] == [
+        "pre_experiment",
+        "pre_episode",
+        "pre_act",
+        "post_act",
+        "post_episode",
+        "post_experiment",
+    ]
+    assert all(callable(getattr(Staged, stage.value)) for stage in Stage)
+
+
+def test_only_overridden_methods_are_handlers():
+    class Some(Staged):
+        def post_act(self, policy, env):
+            self.seen = (policy, env)
+
+    some = Some()
+    assert [len(some.handlers(stage)) for stage in Stage] == [0, 0, 0, 1, 0, 0]
+    some.push(Stage.PRE_ACT, 1, 2)
+    some.push(Stage.POST_ACT, 3, 4)
+    assert some.seen == (3, 4)
+
+
+def test_a_class_that_overrides_push_is_called_through_it_at_every_stage():
+    class All(Staged):
+        def __init__(self):
+            self.tape = []
+
+        def push(self, stage, policy, env):
+            self.tape.append((stage, policy, env))
+
+    everything = All()
+    for stage in Stage:
+        for handler in everything.handlers(stage):
+            handler("policy", "env")
+    assert everything.tape == [(stage, "policy", "env") for stage in Stage]
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("post_atc", "post_act"),
+        ("postact", "post_act"),
+        ("post_step", "post_"),
+        ("pre_episodes", "pre_episode"),
+        ("pre_experement", "pre_experiment"),
+        ("PostAct", "post_act"),
+        ("on_post_act", "post_act"),
+        ("on_pre_episode", "pre_episode"),
+    ],
+)
+def test_misspelt_stage_methods_are_refused(name, nearest):
+    kind = type("Watcher", (Staged,), {name: lambda self, policy, env: None})
+    with pytest.raises(HookError, match=rf"Watcher\.{name} .* rename it to {nearest}"):
+        check_methods(kind(), ARGUMENTS)
+
+
+@pytest.mark.parametrize("name", ["result", "check", "plot", "reset", "_post_atc", "episodes", "act", "export"])
+def test_other_methods_are_the_users_own(name):
+    kind = type("Watcher", (Staged,), {name: lambda self: None})
+    check_methods(kind(), ARGUMENTS)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [lambda self: None, lambda self, policy: None, lambda self, policy, env, more: None, lambda self, *, policy: None],
+)
+def test_wrong_arity_is_refused(method):
+    kind = type("Watcher", (Staged,), {"post_act": method})
+    with pytest.raises(HookError, match=r"expected post_act\(self, policy, env\)"):
+        check_methods(kind(), ARGUMENTS)
+
+
+def test_more_arguments_with_defaults_are_fine():
+    kind = type("Watcher", (Staged,), {"post_act": lambda self, policy, env, scale=1: None})
+    check_methods(kind(), ARGUMENTS)
+    assert issubclass(HookError, ConfigError)
+    assert issubclass(HookError, ValueError)
