@@ -236,7 +236,7 @@ def test_seconds_that_are_no_positive_number_are_refused(seconds):
     ("arguments", "message"),
     [
         ((3, 2), "expected a function"),
-        ((lambda x: x, 2), "needs arguments"),
+        ((lambda x: x, 2), "can.t be called so"),
         ((lambda: 1, 0), "patience"),
         ((lambda: 1, 1, -0.1), "delta"),
         ((lambda: 1, 1, math.nan), "delta"),

@@ -118,7 +118,7 @@ def yielding():
     [
         (lambda policy, env: None, r"too many positional arguments\); expected a function f\(t, policy, env\)"),
         (lambda t, policy, env, more: None, "missing a required argument: 'more'"),
-        (100, "was given 100 to call, expected a function"),
+        (100, "is 100, expected a function"),
         (awaited(), "is async or yields, so calling it runs nothing"),
         (yielding(), "is async or yields, so calling it runs nothing"),
     ],
@@ -131,7 +131,7 @@ def test_functions_that_could_not_be_called_are_refused(kind, f, message):
 
 
 def test_on_exit_takes_two_arguments():
-    with pytest.raises(ConfigError, match=r"DoOnExit can't call .* expected a function f\(policy, env\)"):
+    with pytest.raises(ConfigError, match=r"f of DoOnExit is .* expected a function f\(policy, env\)"):
         DoOnExit(lambda t, policy, env: None)
 
 

@@ -1,0 +1,85 @@
+"""The three parts of a trajectory: what keeps transitions, what picks them, what says when."""
+
+from typing import Any
+
+from rlcore.trajectories.batch import Batch
+
+
+class Container:
+    """Keeps transitions.
+
+    A class of your own is a `@struct` and writes `push`, `n_stored`, and `whole` or `take`, as its sampler asks.
+    """
+
+    __slots__ = ()
+
+    def push(
+        self,
+        state: Any,
+        action: Any,
+        reward: Any,
+        next_state: Any,
+        terminated: Any,
+        truncated: Any,
+        valid: Any = None,
+        extras: Any = None,
+        mask: Any = None,
+        next_mask: Any = None,
+    ) -> Any:
+        """Keeps one transition, or a row of them (`reward` has one axis); returns how many a controller counts."""
+        raise NotImplementedError
+
+    @property
+    def n_stored(self) -> Any:
+        """How many transitions are stored; a JAX number when traced."""
+        raise NotImplementedError
+
+    def take(self, indices: Any) -> Batch:
+        """The transitions at `indices` `[batch]`, each from 0 to `n_stored - 1`."""
+        raise NotImplementedError
+
+    def whole(self) -> Batch | None:
+        """All that is stored, oldest first; `None` if nothing is."""
+        raise NotImplementedError
+
+    def allocate(self, **example: Any) -> None:
+        """Fixes all shapes from the arguments of a push, without storing them; may be called before a trace."""
+
+    def __len__(self) -> int:
+        """How many transitions are stored, on the host."""
+        return int(self.n_stored)
+
+
+class Sampler:
+    """Picks what a learner is shown. A class of your own is a `@struct` and writes `sample`."""
+
+    __slots__ = ()
+
+    def sample(self, container: Any) -> Any:
+        """A batch out of `container`; on the host `None`, and nothing drawn, if it holds too little."""
+        raise NotImplementedError
+
+    def is_ready(self, container: Any) -> Any:
+        """Whether `container` holds enough."""
+        return container.n_stored > 0
+
+    def check(self, container: Any) -> None:
+        """Raises `ConfigError` if `container` can never hold enough; called when a trajectory is built."""
+
+
+class Controller:
+    """Says when to learn. A class of your own is a `@struct` and writes all three methods."""
+
+    __slots__ = ()
+
+    def on_insert(self, n: Any) -> None:
+        """Told that `n` transitions were stored."""
+        raise NotImplementedError
+
+    def is_due(self) -> Any:
+        """Whether another batch may be sampled now."""
+        raise NotImplementedError
+
+    def on_sample(self) -> None:
+        """Told that a batch was sampled."""
+        raise NotImplementedError

@@ -1,0 +1,144 @@
+"""Columns of transitions: trees of arrays with one slot per transition.
+
+Whole numbers and floats of 64 bits are stored in 32, as JAX holds them, so that the host and compiled code keep the
+same numbers; every other type stays as it came.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rlcore.errors import EnvContractError
+from rlcore.struct import is_traced
+from rlcore.trajectories.memory import check_memory
+
+NAMES = ("state", "action", "reward", "next_state", "terminated", "truncated", "mask", "next_mask", "extras")
+_FIXED = {"reward": np.float32, "terminated": np.bool_, "truncated": np.bool_, "mask": np.bool_, "next_mask": np.bool_}
+_NARROW = {
+    np.dtype(wide): np.dtype(narrow) for wide, narrow in (("f8", "f4"), ("i8", "i4"), ("u8", "u4"), ("c16", "c8"))
+}
+
+
+def columns_like(example: dict[str, Any], lanes: int | None, n_slots: int) -> dict[str, Any]:
+    """Empty columns for transitions such as `example`.
+
+    Args:
+        example: The values of a push by their names; `None`: no such column.
+        lanes: How many rows each value has, or `None` if it is one transition.
+        n_slots: How many transitions the columns hold.
+
+    Returns:
+        Trees of zeros `[n_slots, ...]`: JAX arrays if a value is traced, else NumPy arrays.
+
+    Raises:
+        ConfigError: They don't fit into memory.
+        EnvContractError: A value is no number, or lacks the leading axis that `reward` has.
+    """
+    shapes = {
+        name: jax.tree.map(lambda leaf, name=name: _transition_shape(name, leaf, lanes), value)
+        for name, value in example.items()
+    }
+    if any(is_traced(leaf) for leaf in jax.tree.leaves(example)):
+        return jax.tree.map(lambda one: jnp.zeros((n_slots, *one.shape), one.dtype), shapes)
+    n_bytes = n_slots * sum(one.size * one.dtype.itemsize for one in jax.tree.leaves(shapes))
+    check_memory(n_bytes, f"{n_slots:,} transitions of {describe({k: v for k, v in shapes.items() if v is not None})}")
+    return jax.tree.map(lambda one: np.zeros((n_slots, *one.shape), one.dtype), shapes)
+
+
+def conform(values: dict[str, Any], columns: list[Any], structure: Any, lanes: int | None) -> list[Any]:
+    """The leaves of `values` as they can be written to the leaves of the columns without loss.
+
+    Args:
+        values: What was pushed, by its names.
+        columns: The leaves of the columns.
+        structure: The tree of the columns.
+        lanes: How many rows each value must have, or `None` if it is one transition.
+
+    Raises:
+        EnvContractError: Other fields, keys, shapes or types than those of the first push.
+    """
+    leaves, came = jax.tree.flatten(values)
+    if came != structure or not all(map(_fits, leaves, columns, [lanes] * len(leaves))):
+        raise _misfit(values, jax.tree.unflatten(structure, columns), lanes)
+    return [
+        leaf.astype(column.dtype) if is_traced(leaf) else np.asarray(leaf, column.dtype)
+        for leaf, column in zip(leaves, columns, strict=True)
+    ]
+
+
+def read(column: Any, index: Any, stop: int | None = None) -> Any:
+    """The slots of `index` out of a column, or of those before `stop`: a new array, a tree of them, or `None`."""
+    if column is None:
+        return None
+    if isinstance(column, np.ndarray) and not is_traced(index):
+        return column[:stop].take(index, axis=0)
+    return jax.tree.map(lambda leaf: leaf[:stop][index], column)
+
+
+def describe(tree: Any, skipped_axes: int = 0) -> str:
+    """The types and shapes in a tree, such as `{image: uint8[84, 84], speed: float32[]}`."""
+
+    def text(leaf: Any) -> str:
+        if not hasattr(leaf, "dtype"):
+            return type(leaf).__name__
+        return f"{leaf.dtype}[{', '.join(map(str, leaf.shape[skipped_axes:]))}]"
+
+    return str(jax.tree.map(text, tree)).replace("'", "")
+
+
+def _transition_shape(name: str, leaf: Any, lanes: int | None) -> jax.ShapeDtypeStruct:
+    shape = np.shape(leaf)
+    if lanes is not None and shape[:1] != (lanes,):
+        raise EnvContractError(
+            f"{name} came as {describe(leaf)} while reward has {lanes} rows; expected {lanes} rows of {name}, "
+            "one per environment"
+        )
+    dtype = np.dtype(_FIXED.get(name) or _stored_type(leaf))
+    if not (dtype == np.bool_ or jnp.issubdtype(dtype, jnp.number)):
+        raise EnvContractError(
+            f"{name} came as {leaf!r} ({describe(leaf)}); expected an array of numbers, a number, or a dict or tuple "
+            "of these"
+        )
+    return jax.ShapeDtypeStruct(shape if lanes is None else shape[1:], dtype)
+
+
+def _stored_type(leaf: Any) -> Any:
+    dtype = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
+    return _NARROW.get(dtype, dtype)
+
+
+def _fits(leaf: Any, column: Any, lanes: int | None) -> bool:
+    """Whether a value can be stored: the column's shape, its type (or a Python number for a float), no overflow."""
+    dtype, kind = column.dtype, type(leaf)
+    if kind is float or kind is bool:
+        return column.ndim == 1 and dtype.kind == ("f" if kind is float else "b") and lanes is None
+    shape = column.shape[1:] if lanes is None else (lanes, *column.shape[1:])
+    if kind is np.ndarray and leaf.dtype == dtype:
+        return leaf.shape == shape
+    if np.shape(leaf) != shape:
+        return False
+    came = _stored_type(leaf)
+    is_number = not hasattr(leaf, "dtype") or getattr(leaf, "weak_type", False)  # JAX's word for a Python number
+    if came != dtype:
+        return dtype.kind == "f" and came.kind in "iuf" and is_number
+    if not hasattr(leaf, "dtype"):
+        return came.kind not in "iu" or np.iinfo(dtype).min <= leaf <= np.iinfo(dtype).max
+    return leaf.dtype == dtype or dtype.kind == "f" or bool(np.all(np.asarray(leaf, dtype) == leaf))
+
+
+def _misfit(values: dict[str, Any], columns: dict[str, Any], lanes: int | None) -> EnvContractError:
+    wrong = []
+    for name, column in columns.items():
+        leaves, targets = jax.tree.leaves(values[name]), jax.tree.leaves(column)
+        structure: Any = jax.tree.structure(column)
+        if jax.tree.structure(values[name]) != structure or not all(map(_fits, leaves, targets, [lanes] * len(leaves))):
+            came = describe(values[name], 0 if lanes is None else 1)
+            small = f" ({values[name]!r})" if isinstance(values[name], str | int | float | np.generic) else ""
+            wrong.append(f"{name} came as {came}{small}, but {describe(column, 1)} was stored before")
+    rows = "" if lanes is None else f" in each of {lanes} rows"
+    return EnvContractError(
+        f"a transition does not fit the others: {'; '.join(wrong)}. Expected the fields, keys, shapes and types of the "
+        f"first push{rows}, and whole numbers within 32 bits"
+    )

@@ -1,0 +1,64 @@
+"""When to learn."""
+
+import math
+from fractions import Fraction
+from typing import Any
+
+from rlcore.errors import ConfigError
+from rlcore.struct import static, struct
+from rlcore.trajectories.base import Controller
+from rlcore.trajectories.checks import check_whole
+
+
+@struct
+class InsertSampleRatioController(Controller):
+    """Lets `ratio` batches be sampled for every transition that is stored, once `threshold` are.
+
+    A batch is due as long as inserted >= threshold and sampled <= (inserted - threshold) * ratio, so the first one is
+    due at the threshold itself. The ratio is kept as a fraction of whole numbers: 1 / 10 is exact for ever.
+
+    Attributes:
+        ratio: Batches per transition, at least 0; 0 allows one batch in all.
+        threshold: Transitions before the first batch, at least 1.
+        inserted: How many transitions were stored; a Python int on the host, which never overflows.
+        sampled: How many batches were sampled.
+
+    Raises:
+        ConfigError: `ratio` is not finite or below 0, or `threshold` is no whole number of at least 1.
+
+    Source: Julia `InsertSampleRatioController`.
+    """
+
+    ratio: float | Fraction = static()
+    threshold: int = static()
+    _batches: int = static()  # `_batches` per `_transitions` are the ratio
+    _transitions: int = static()
+    inserted: Any = 0
+    sampled: Any = 0
+
+    def __init__(self, ratio: float | Fraction = 1.0, threshold: int = 1) -> None:
+        is_number = isinstance(ratio, int | float | Fraction) and not isinstance(ratio, bool)
+        if not is_number or not math.isfinite(ratio) or ratio < 0:
+            raise ConfigError(f"ratio is {ratio!r}, expected a finite number of batches per transition, at least 0")
+        self.ratio = ratio
+        self.threshold = check_whole(threshold, "threshold", 1)
+        self._batches, self._transitions = _fraction(ratio).as_integer_ratio()
+
+    def on_insert(self, n: Any) -> None:
+        """Counts `n` stored transitions."""
+        self.inserted += n
+
+    def is_due(self) -> Any:
+        """Whether another batch may be sampled now."""
+        since = self.inserted - self.threshold
+        return (since >= 0) & (self.sampled * self._transitions <= since * self._batches)
+
+    def on_sample(self) -> None:
+        """Counts a sampled batch."""
+        self.sampled += 1
+
+
+def _fraction(ratio: float | Fraction) -> Fraction:
+    """The simple fraction that a float such as 0.3 or 1 / 3 stands for, else the float itself."""
+    simple = Fraction(ratio).limit_denominator(1_000_000)
+    return simple if float(simple) == float(ratio) else Fraction(ratio)

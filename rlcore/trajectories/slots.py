@@ -1,0 +1,56 @@
+"""Where transitions stand in a ring, or in several rings (lanes) one after the other."""
+
+from typing import Any
+
+import numpy as np
+
+from rlcore.errors import EnvContractError
+from rlcore.struct import is_traced, namespace
+
+
+def count_kept(valid: Any, lanes: int | None) -> Any:
+    """How many transitions of a push each lane keeps: 0 or 1, an int without lanes, else `[lanes]` int32.
+
+    Raises:
+        EnvContractError: `valid` is not one flag per row.
+    """
+    if valid is None or valid is True:
+        return 1 if lanes is None else np.ones(lanes, np.int32)
+    expected = () if lanes is None else (lanes,)
+    if np.shape(valid) != expected:
+        raise EnvContractError(
+            f"valid has shape {np.shape(valid)}, expected {expected}: one flag per transition that is pushed"
+        )
+    if is_traced(valid):
+        return valid.astype(bool).astype(np.int32)
+    return int(bool(valid)) if lanes is None else np.asarray(valid, bool).astype(np.int32)
+
+
+def next_slots(head: Any, lanes: int | None, size: int) -> Any:
+    """The slot that each lane of `size` writes next: `head` without lanes, else `[lanes]`."""
+    return head if lanes is None else np.arange(lanes, dtype=np.int32) * np.int32(size) + head
+
+
+def slots_at(indices: Any, filled: Any, size: int) -> Any:
+    """The slots of `indices` `[batch]`, counted over the filled slots of all lanes, `filled` `[lanes]`.
+
+    Raises:
+        IndexError: On the host: an index is below 0, or there are fewer transitions.
+    """
+    end = filled.cumsum()
+    if not is_traced(indices) and np.size(indices) and np.min(indices) < 0:
+        raise IndexError(f"index {np.min(indices)} is below 0, expected 0 to the number of stored transitions - 1")
+    lane = namespace(end, indices).searchsorted(end, indices, side="right")
+    start = end - filled
+    return indices - start[lane] + lane * size
+
+
+def oldest_first(head: Any, filled: Any, size: int) -> np.ndarray:
+    """All filled slots, lane after lane, each from its oldest transition to its newest (host only)."""
+    lanes = zip(np.atleast_1d(head), np.atleast_1d(filled), strict=True)
+    return np.concatenate([lane * size + (at - n + np.arange(n)) % size for lane, (at, n) in enumerate(lanes)])
+
+
+def at_most(n: Any, limit: int) -> Any:
+    """The smaller of `n` and `limit`; a Python int stays one."""
+    return min(n, limit) if isinstance(n, int) else namespace(n).minimum(n, limit)

@@ -1,0 +1,117 @@
+"""What an agent remembers, and when it learns from it."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rlcore.errors import ConfigError
+from rlcore.struct import struct
+from rlcore.trajectories.batch import Batch
+
+_NOTHING: Iterator[Batch] = iter(())  # stays exhausted, so one serves all
+
+
+@struct
+class Trajectory:
+    """A container of transitions, a sampler of batches, and a controller that says when one is due.
+
+    `for batch in trajectory` gives batches as long as the controller allows and the container holds enough for one.
+
+    Attributes:
+        container: Such as `CircularTraces(capacity)` or `LatestTransition()`.
+        sampler: Such as `BatchSampler(batch_size)` or `WholeSampler()`.
+        controller: Such as `InsertSampleRatioController(ratio, threshold)`.
+
+    Raises:
+        ConfigError: The container can never hold what the sampler needs.
+
+    Source: Julia `Trajectory` of ReinforcementLearningTrajectories.
+    """
+
+    container: Any
+    sampler: Any
+    controller: Any
+
+    def __init__(self, container: Any, sampler: Any, controller: Any) -> None:
+        for name, part, methods in (
+            ("container", container, ("push", "allocate")),
+            ("sampler", sampler, ("sample", "check")),
+            ("controller", controller, ("on_insert", "is_due", "on_sample")),
+        ):
+            missing = [method for method in methods if not callable(getattr(part, method, None))]
+            if missing or isinstance(part, type):
+                raise ConfigError(
+                    f"{name} is {part!r}, expected an object with the methods of {name.capitalize()}"
+                    f"{' (missing: ' + ', '.join(missing) + ')' if missing else ', not a class'}; the order is "
+                    "Trajectory(container, sampler, controller)"
+                )
+        sampler.check(container)
+        self.container, self.sampler, self.controller = container, sampler, controller
+
+    def push(
+        self,
+        state: Any,
+        action: Any,
+        reward: Any,
+        next_state: Any,
+        terminated: Any,
+        truncated: Any,
+        valid: Any = None,
+        extras: Any = None,
+        mask: Any = None,
+        next_mask: Any = None,
+    ) -> None:
+        """Keeps a transition, or of a row of them (`reward` `[rows]`) those that are `valid` (`[rows]` bool).
+
+        Args:
+            state: Where the action was chosen.
+            action: The action.
+            reward: What it brought.
+            next_state: Where it led, also at the end of an episode.
+            terminated: Whether the episode ended for good.
+            truncated: Whether it was cut.
+            valid: `False` where this was no transition; default: all are.
+            extras: What the policy knew, a dict of arrays.
+            mask: The legal actions at `state`.
+            next_mask: The legal actions at `next_state`.
+
+        Raises:
+            EnvContractError: The container keeps other fields, shapes or types.
+        """
+        self.controller.on_insert(
+            self.container.push(
+                state, action, reward, next_state, terminated, truncated, valid, extras, mask, next_mask
+            )
+        )
+
+    def allocate(self, **example: Any) -> None:
+        """Fixes all shapes from the arguments of a push, without storing them; may be called before a trace."""
+        self.container.allocate(**example)
+
+    def sample(self) -> Batch:
+        """A batch, whatever the controller says; it is not counted.
+
+        Raises:
+            ConfigError: Too little is stored (on the host; compiled code can't raise).
+        """
+        batch = self.sampler.sample(self.container)
+        if batch is None:
+            raise ConfigError(
+                f"{len(self)} transitions are stored, too few for a batch of {self.sampler!r}; push more before "
+                "sampling, or iterate over the trajectory, which waits until there are enough"
+            )
+        return batch
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter(self._batches()) if self.controller.is_due() else _NOTHING
+
+    def __len__(self) -> int:
+        """How many transitions are stored."""
+        return len(self.container)
+
+    def _batches(self) -> Iterable[Batch]:
+        while self.controller.is_due():
+            batch = self.sampler.sample(self.container)
+            if batch is None:
+                return
+            self.controller.on_sample()
+            yield batch

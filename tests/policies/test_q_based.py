@@ -1,0 +1,79 @@
+"""QBasedPolicy: the explorer decides before values are computed; masks and rows reach both parts."""
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+from policies_asked import Asked, FixedValues
+
+from rlcore.errors import ConfigError
+from rlcore.explorers import EpsilonGreedyExplorer, GreedyExplorer, UCBExplorer, WeightedSoftmaxExplorer
+from rlcore.interfaces import Explorer
+from rlcore.policies import GreedyPolicy, QBasedPolicy
+from rlcore.stages import Stage
+
+VALUES = np.array([[1.0, 3.0, 2.0], [5.0, 4.0, 6.0]], np.float32)
+
+
+def test_no_values_are_computed_where_the_explorer_explores():
+    learner = FixedValues(VALUES)
+    policy = QBasedPolicy(learner, EpsilonGreedyExplorer(0.5, seed=1))
+    actions = [policy.plan(Asked(spaces.Discrete(3), 0)) for _ in range(400)]
+    explored = 400 - learner.asked
+    assert 140 < explored < 260  # six standard deviations around 200
+    assert np.bincount(actions, minlength=3)[1] > 200
+    assert policy.explorer.random.count == 400
+
+
+@pytest.mark.parametrize(
+    "explorer", [GreedyExplorer(), EpsilonGreedyExplorer(0.0, seed=0), UCBExplorer(3, c=0.0, seed=0)]
+)
+def test_the_best_legal_action_of_every_row(explorer):
+    policy = QBasedPolicy(FixedValues(VALUES), explorer)
+    assert policy.plan(Asked(spaces.Discrete(3), 0)) == 1
+    assert policy.plan(Asked(spaces.Discrete(3), 0, np.array([True, False, True]))) == 2
+    rows = Asked(spaces.Discrete(3), np.array([0, 1]), np.array([[True, False, True], [True, True, False]]), 2)
+    assert policy.plan(rows).tolist() == [2, 0]
+
+
+def test_an_explorer_of_ones_own_needs_plan_and_prob_only():
+    class Last(Explorer):
+        def plan(self, values, mask=None):
+            return values.shape[-1] - 1
+
+        def prob(self, values, mask=None):
+            return np.eye(values.shape[-1])[-1]
+
+    policy = QBasedPolicy(FixedValues(VALUES), Last())
+    assert policy.plan(Asked(spaces.Discrete(3), 0)) == 2
+    assert policy.prob(Asked(spaces.Discrete(3), 0)).tolist() == [0, 0, 1]
+
+
+def test_prob_and_bare_states():
+    policy = QBasedPolicy(FixedValues(VALUES), EpsilonGreedyExplorer(0.3, seed=0))
+    assert np.allclose(policy.prob(Asked(spaces.Discrete(3), 0)), [0.1, 0.8, 0.1])
+    softmax = QBasedPolicy(FixedValues(VALUES), WeightedSoftmaxExplorer(seed=0))
+    expected = np.exp(VALUES[1]) / np.exp(VALUES[1]).sum()
+    assert np.allclose(softmax.prob(Asked(spaces.Discrete(3), 1)), expected, atol=1e-6)
+    greedy = policy.greedy()
+    assert isinstance(greedy, GreedyPolicy)
+    assert (greedy(0), greedy(1), greedy(0, np.array([True, False, False]))) == (1, 2, 0)
+    assert greedy(np.array([0, 1])).tolist() == [1, 2]
+    assert greedy.prob(Asked(spaces.Discrete(3), 1)).tolist() == [0, 0, 1]
+    assert policy.explorer.random.count == 0
+    assert policy.explorer.step == 1
+    assert [greedy.learners(stage) + greedy.handlers(stage) for stage in Stage] == [[]] * 6
+
+
+def test_the_learner_learns_at_its_stages():
+    learner = FixedValues(VALUES, stages=(Stage.POST_EPISODE,))
+    policy = QBasedPolicy(learner, GreedyExplorer())
+    assert [len(policy.learners(stage)) for stage in Stage] == [0, 0, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("learner", "explorer", "message"),
+    [(3, GreedyExplorer(), "learner is 3"), (FixedValues(VALUES), 0.1, "explorer is 0.1")],
+)
+def test_other_parts_are_refused(learner, explorer, message):
+    with pytest.raises(ConfigError, match=message):
+        QBasedPolicy(learner, explorer)
