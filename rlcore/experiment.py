@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from rlcore.arguments import check_whole
 from rlcore.environments import as_environment
 from rlcore.errors import ConfigError
 from rlcore.hooks import EmptyHook, Hook
@@ -15,7 +16,7 @@ from rlcore.reset_conditions import ResetAfterNSteps, ResetCondition, ResetIfAny
 from rlcore.run import run_loop
 from rlcore.signals import Interrupt
 from rlcore.stages import Stage, check_methods
-from rlcore.stop_conditions import StopAfterNEpisodes, StopCondition, check_count, leaf_conditions
+from rlcore.stop_conditions import StopAfterNEpisodes, StopCondition, leaf_conditions
 from rlcore.struct import check_tree, walk
 
 _WATCHING = {stage.value: ("policy", "env") for stage in Stage}
@@ -186,7 +187,7 @@ def evaluate(
         ConfigError: A wrong argument, or an environment that is in use.
     """
     _expect("policy", policy, Policy)
-    check_count("n_episodes", n_episodes)
+    check_whole("n_episodes", n_episodes)
     env = as_environment(env)
     streams = [(part, part._key, part._count) for _, part in walk(policy) if isinstance(part, Random)]
     quota = -(-n_episodes // (env.num_envs or 1))

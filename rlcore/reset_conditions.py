@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from rlcore.arguments import check_whole
 from rlcore.errors import ConfigError
 from rlcore.stages import Staged
-from rlcore.stop_conditions import check_count
 from rlcore.struct import static, struct
 
 
@@ -54,7 +54,7 @@ class ResetAfterNSteps(ResetCondition):
     steps: Any = 0
 
     def __init__(self, n: int) -> None:
-        self.n = check_count("n", n)
+        self.n = check_whole("n", n)
 
     def pre_episode(self, policy: Any, env: Any) -> None:
         """Starts the count; of several environments, for the rows that begin an episode."""

@@ -1,6 +1,5 @@
 """When a run ends: one question, asked once after every step."""
 
-import inspect
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
+from rlcore.arguments import check_function, check_number, check_whole
 from rlcore.errors import ConfigError
 from rlcore.stages import Staged
 
@@ -115,7 +115,7 @@ class _Counted(StopCondition):
     _unit: str
 
     def __init__(self, n: int, show_progress: bool = True) -> None:
-        self._n = check_count("n", n)
+        self._n = check_whole("n", n)
         self._show_progress = show_progress
         self._count = 0
         self._bar: Any = None
@@ -193,7 +193,7 @@ class StopAfterNSeconds(StopCondition):
     """
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = check_number("seconds", seconds, above=0.0)
+        self._seconds = check_number("seconds", seconds, 0.0, above=True)
         self._deadline = math.inf
 
     def pre_experiment(self, policy: Any, env: Any) -> None:
@@ -225,17 +225,9 @@ class StopAfterNoImprovement(StopCondition):
     """
 
     def __init__(self, fn: Callable[[], float], patience: int, delta: float = 0.0) -> None:
-        if not callable(fn):
-            raise ConfigError(f"fn is {fn!r}, expected a function without arguments that returns a number")
-        try:
-            inspect.signature(fn).bind()
-        except TypeError:
-            raise ConfigError(f"fn{inspect.signature(fn)} needs arguments, expected fn() that returns a number") from None
-        except ValueError:  # a function without a signature, written in C
-            pass
-        self._fn = fn
-        self._patience = check_count("patience", patience)
-        self._delta = check_number("delta", delta, at_least=0.0)
+        self._fn = check_function("fn", fn)
+        self._patience = check_whole("patience", patience)
+        self._delta = check_number("delta", delta, 0.0)
         self._best, self._waited = -math.inf, 0
 
     def pre_experiment(self, policy: Any, env: Any) -> None:
@@ -243,7 +235,11 @@ class StopAfterNoImprovement(StopCondition):
         self._best, self._waited = -math.inf, 0
 
     def check(self, policy: Any, env: Any) -> bool:
-        """Asks `fn` once per episode that ended with this step."""
+        """Asks `fn` once per episode that ended with this step.
+
+        Raises:
+            ConfigError: It answered NaN, or no number.
+        """
         for _ in env.ended():
             answer = self._fn()
             try:
@@ -304,27 +300,3 @@ class StopSignal(StopCondition):
         """The class, and what `set` was told."""
         return f"StopSignal: {self._reason}" if self._reason else "StopSignal"
 
-
-def check_count(name: str, value: Any) -> int:
-    """`value` as an int of at least 1.
-
-    Raises:
-        ConfigError: It is something else.
-    """
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not is_whole or value < 1:
-        raise ConfigError(f"{name} is {value!r}, expected a whole number of at least 1")
-    return int(value)
-
-
-def check_number(name: str, value: Any, *, above: float = -math.inf, at_least: float = -math.inf) -> float:
-    """`value` as a finite float above or at least a bound.
-
-    Raises:
-        ConfigError: It is something else.
-    """
-    is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value <= above or value < at_least:
-        bound = f" above {above:g}" if above > -math.inf else f" of at least {at_least:g}" if at_least > -math.inf else ""
-        raise ConfigError(f"{name} is {value!r}, expected a finite number{bound}")
-    return float(value)

@@ -1,15 +1,17 @@
 """One door for every kind of environment."""
 
+import inspect
 from typing import Any
 
 import gymnasium
+from gymnasium import spaces
 
+from rlcore.arguments import check_whole
 from rlcore.environments.single import SingleEnvironment
-from rlcore.environments.transforms import check_transforms
+from rlcore.environments.transforms import _Transforms, check_transforms
 from rlcore.environments.vector import VectorEnvironment
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.interfaces import Environment
-from rlcore.stop_conditions import check_count
 
 EMPTY_EPISODES = 100
 
@@ -47,15 +49,7 @@ def as_environment(
     if isinstance(env, gymnasium.vector.VectorEnv):
         return VectorEnvironment(env, transforms)
     if isinstance(env, gymnasium.Env):
-        return SingleEnvironment(
-            env,
-            env.spec.id if env.spec else type(env.unwrapped).__name__,
-            env.step,
-            lambda seed: env.reset(seed=seed),
-            env.observation_space,
-            env.action_space,
-            transforms,
-        )
+        return _gymnasium(env, transforms)
     if isinstance(env, Environment):
         return _own(env, transforms)
     raise ConfigError(
@@ -68,16 +62,41 @@ def _make(name: str, num_envs: int | None) -> Any:
     try:
         if num_envs is None:
             return gymnasium.make(name)
-        return gymnasium.make_vec(name, check_count("num_envs", num_envs), vectorization_mode="sync")
+        return gymnasium.make_vec(name, check_whole("num_envs", num_envs), vectorization_mode="sync")
     except gymnasium.error.Error as error:
         raise ConfigError(f"env is {name!r}, expected the id of a Gymnasium environment: {error}") from error
 
 
-def _own(env: Environment, transforms: Any) -> SingleEnvironment:
+def _gymnasium(env: gymnasium.Env, transforms: _Transforms) -> SingleEnvironment:
+    name = env.spec.id if env.spec else type(env.unwrapped).__name__
+    state_space, action_space = (_space_of(name, env, kind) for kind in ("observation_space", "action_space"))
+    return SingleEnvironment(
+        env, name, env.step, lambda seed: env.reset(seed=seed), state_space, action_space, transforms
+    )
+
+
+def _space_of(name: str, env: Any, kind: str) -> spaces.Space:
+    """The space that an environment has as an attribute, or answers as a method."""
+    try:
+        space = getattr(env, kind)
+        space = space() if isinstance(env, Environment) else space
+    except (AttributeError, NotImplementedError):
+        space = None
+    if not isinstance(space, spaces.Space):
+        raise ConfigError(f"{kind} of {name} is {space!r}, expected a Gymnasium space such as Discrete(2) or Box(...)")
+    return space
+
+
+def _own(env: Environment, transforms: _Transforms) -> SingleEnvironment:
     """An `Environment` of the user's: its answers become the five of a Gymnasium step."""
     name = type(env).__name__
     if env.num_envs is not None:
-        raise ConfigError(f"{name}.num_envs is {env.num_envs}, expected None: an environment of your own is a single one")
+        raise ConfigError(
+            f"{name}.num_envs is {env.num_envs}, expected None: an environment of your own is a single one"
+        )
+
+    if not _takes_seed(env.reset):
+        raise ConfigError(f"{name}.reset takes no seed, expected def reset(self, seed=None); it may ignore it")
 
     def info() -> dict[str, Any]:
         mask = env.legal_action_mask()
@@ -98,4 +117,10 @@ def _own(env: Environment, transforms: Any) -> SingleEnvironment:
         env.act(action)
         return env.state(), env.reward(), env.is_terminated(), env.is_truncated(), info()
 
-    return SingleEnvironment(env, name, take_step, begin, env.state_space(), env.action_space(), transforms)
+    state_space, action_space = (_space_of(name, env, kind) for kind in ("state_space", "action_space"))
+    return SingleEnvironment(env, name, take_step, begin, state_space, action_space, transforms)
+
+
+def _takes_seed(reset: Any) -> bool:
+    parameters = inspect.signature(reset).parameters.values()
+    return any(parameter.name == "seed" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)

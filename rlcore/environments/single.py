@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from rlcore.environments.spaces import action_writer, indexed_from_zero, state_reader
-from rlcore.environments.transforms import Transforms, take_mask, without_mask
+from rlcore.environments.masks import KEY, take_mask, without_mask
+from rlcore.environments.readers import state_reader
+from rlcore.environments.transforms import _Transforms
 from rlcore.errors import EnvContractError
 from rlcore.interfaces import Environment
 from rlcore.random import Random, name_streams, seed_number
@@ -27,6 +28,7 @@ class SingleEnvironment(Environment):
         name: What error messages call it.
         episode: Number of the current episode, from 1.
         step: Number of the last step in it, from 1; 0 right after `reset`.
+        is_in_use: Whether an experiment is running in it.
     """
 
     def __init__(
@@ -37,26 +39,27 @@ class SingleEnvironment(Environment):
         begin: Reset,
         state_space: spaces.Space,
         action_space: spaces.Space,
-        transforms: Transforms,
+        transforms: _Transforms,
     ) -> None:
         self.source, self.name = source, name
-        inside, observation_space = without_mask(state_space)
-        self._begin = begin if not inside else lambda seed: take_mask(*begin(seed), inside)
-        self._take_step = _transformed(take_step, inside, transforms.reward)
-        self._read = transforms.reader(state_reader(observation_space))
-        self._state_space = transforms.state_space(indexed_from_zero(observation_space))
-        indexed = indexed_from_zero(action_space)
-        self._write = transforms.writer(action_writer(action_space), indexed)
-        self._action_space = transforms.action_space(indexed)
-        self._n_actions = int(self._action_space.n) if isinstance(self._action_space, spaces.Discrete) else 0
-        self._start = int(getattr(action_space, "start", 0)) if self._n_actions else 0
-        self._n_direct = 0 if transforms.action else self._n_actions  # actions that need no function to be sent
+        self._inside, own_space = without_mask(state_space, action_space)
+        self._state_space = transforms.state_space(own_space)
+        self._action_space = transforms.action_space(action_space)
+        self._begin = begin
+        self._take_step = _transformed(take_step, self._inside, transforms.reward)
+        self._read = _changed(state_reader(own_space), transforms.state_change(own_space))
+        self._write = transforms.writer(action_space)
+        self._read_mask = transforms.mask_reader(action_space)
+        self._n_direct = self._start = 0  # how many actions need nothing but the start added
+        if isinstance(action_space, spaces.Discrete) and transforms.action is None:
+            self._n_direct, self._start = int(action_space.n), int(action_space.start)
         self._seed: int | None = None
         self.episode = self.step = 0
         self.is_in_use = False
         self._state: Any = None
         self._action: Any = None
-        self._mask: Any = None
+        self._raw_mask: Any = None
+        self._mask: np.ndarray | None = None
         self._reward, self._terminated, self._truncated = 0.0, False, True
         self._over, self._ended = True, _NOBODY  # until the first reset
         self._has_warned = False
@@ -66,26 +69,30 @@ class SingleEnvironment(Environment):
 
         An environment of `Random` streams keeps those that have a seed of their own; the others are named.
         """
-        streams = [part for _, part in walk(self.source) if isinstance(part, Random)]
+        has_streams = any(isinstance(part, Random) for _, part in walk(self.source))
         name_streams(self.source, seed, "environment")
-        self._seed = None if streams else seed_number(seed, "environment")
+        self._seed = None if has_streams else seed_number(seed, "environment")
 
     def reset(self, seed: int | None = None) -> None:
         """Begins a new episode.
 
         Raises:
-            EnvContractError: The state breaks the space's promise, or 100 episodes in a row were over at once.
+            EnvContractError: The answer breaks the contract, or 100 episodes in a row were over at once.
         """
         seed, self._seed = self._seed if seed is None else seed, None
         self.episode, self.step, self._action = self.episode + 1, 0, None
-        observation, info = self._begin(seed)
-        self._reward, self._terminated, self._truncated = 0.0, False, False
-        self._over, self._ended = False, _NOBODY
-        self._mask = info.get("action_mask")
+        self._over, self._ended = True, _NOBODY
+        answer = self._begin(seed)
+        try:
+            observation, info = take_mask(*answer, self._inside)
+            self._raw_mask, self._mask = info.get(KEY), None
+        except (TypeError, ValueError, AttributeError):
+            raise self._broken("reset answered", repr(answer), "expected the pair (state, info)") from None
         try:
             self._state = self._read(observation)
-        except ValueError as error:
+        except EnvContractError as error:
             raise self._bad_state(error) from None
+        self._reward, self._terminated, self._truncated, self._over = 0.0, False, False, False
 
     def act(self, action: Any) -> None:
         """Takes one step.
@@ -95,25 +102,29 @@ class SingleEnvironment(Environment):
                 of the wrong shape, a value that is not finite, a reward or an end of the wrong type.
         """
         if self._over:
-            raise self._broken("act was called", "the episode is over", "call reset first")
+            raise self._broken("act was called", "outside an episode", "call reset first")
         self._action = action
         is_index = action.__class__ is int and 0 <= action < self._n_direct
         raw_action = action + self._start if is_index else self._written(action)
         self.step += 1
-        observation, reward, terminated, truncated, info = self._take_step(raw_action)
+        answer = self._take_step(raw_action)
+        try:
+            observation, reward, terminated, truncated, info = answer
+            self._raw_mask, self._mask = info.get(KEY) if info else None, None
+        except (TypeError, ValueError, AttributeError):
+            raise self._broken("step answered", repr(answer), f"expected the five {_FIVE}") from None
         if terminated is not False or truncated is not False:
             self._end(terminated, truncated)
         self._reward = reward if reward.__class__ is float and isfinite(reward) else self._checked_reward(reward)
-        self._mask = info.get("action_mask") if info else None
         try:
             self._state = self._read(observation)
-        except ValueError as error:
+        except EnvContractError as error:
             raise self._bad_state(error) from None
 
     def _written(self, action: Any) -> Any:
         try:
             return self._write(action)
-        except ValueError as error:
+        except EnvContractError as error:
             raise self._broken("the policy's action is", error, f"it must come from {self._action_space}") from None
 
     def _end(self, terminated: Any, truncated: Any) -> None:
@@ -122,17 +133,9 @@ class SingleEnvironment(Environment):
         self._over = self._terminated or self._truncated
         self._ended = _FIRST if self._over else _NOBODY
 
-    def _bad_state(self, error: ValueError) -> EnvContractError:
-        return self._broken("the state is", error, "correct the environment, or its observation_space")
-
-    def _broken(self, what: str, why: Any, remedy: str) -> EnvContractError:
-        return EnvContractError(f"{self.where()}: {what} {why}; {remedy}")
-
-    def where(self) -> str:
-        """The environment, episode and step, for messages."""
-        return f"{self.name}, episode {self.episode}, step {self.step}"
-
     def _flag(self, name: str, value: Any) -> bool:
+        if value.__class__ is bool or value.__class__ is np.bool_:
+            return bool(value)
         array = np.asarray(value)
         if array.size != 1 or array.dtype.kind not in "bui" or array.item() not in (0, 1):
             raise self._broken(f"{name} is", f"{value!r} ({type(value).__name__})", "expected a bool")
@@ -146,11 +149,23 @@ class SingleEnvironment(Environment):
             raise self._broken("the reward is", f"{reward!r} ({type(reward).__name__})", "expected a number")
         if array.ndim and not self._has_warned:
             self._has_warned = True
-            warnings.warn(f"{self.name}: the reward has shape {array.shape}, expected a number", UserWarning, stacklevel=3)
+            warnings.warn(
+                f"{self.name}: the reward has shape {array.shape}, expected a number", UserWarning, stacklevel=3
+            )
         number = float(array.item())
         if not isfinite(number):
             raise self._broken("the reward is", f"{number}, expected a finite number", "correct the environment")
         return number
+
+    def _bad_state(self, error: Exception) -> EnvContractError:
+        return self._broken("the state is", error, "correct the environment, or its space of states")
+
+    def _broken(self, what: str, why: Any, remedy: str) -> EnvContractError:
+        return EnvContractError(f"{self.where()}: {what} {why}; {remedy}")
+
+    def where(self) -> str:
+        """The environment, episode and step, for messages."""
+        return f"{self.name}, episode {self.episode}, step {self.step}"
 
     def state(self) -> Any:
         """Where the next action starts."""
@@ -193,17 +208,20 @@ class SingleEnvironment(Environment):
         Raises:
             EnvContractError: The mask has the wrong length or type, or allows nothing though the episode goes on.
         """
-        mask = self._mask
-        if mask is None or (mask.__class__ is np.ndarray and mask.dtype is _BOOL):
-            return mask
-        array = np.asarray(mask)
-        if array.shape != (self._n_actions,) or not is_mask(array):
-            expected = f"expected {self._n_actions} flags, one per action"
-            raise self._broken("the action mask is", f"{mask!r}", expected)
-        self._mask = array.astype(bool)
-        if not self._mask.any() and not self.is_over():
-            raise self._broken("the action mask allows no action", "though the episode goes on", "end the episode instead")
+        if self._raw_mask is not None:
+            self._mask, self._raw_mask = self._checked_mask(self._raw_mask), None
         return self._mask
+
+    def _checked_mask(self, raw_mask: Any) -> np.ndarray | None:
+        try:
+            mask = self._read_mask(raw_mask)
+        except EnvContractError as error:
+            raise self._broken("the action mask is", error, "correct the environment") from None
+        if mask is not None and not self._over and True not in mask.tolist():
+            raise self._broken(
+                "the action mask allows no action", "though the episode goes on", "end the episode instead"
+            )
+        return mask
 
     def action_space(self) -> spaces.Space:
         """The space of actions; a discrete one counts from 0."""
@@ -230,19 +248,20 @@ def _transformed(take_step: Step, inside: str, reward_function: Callable[[Any], 
         return take_step
 
     def step(action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        observation, reward, terminated, truncated, info = take_step(action)
-        if inside:
-            observation, info = take_mask(observation, info, inside)
+        answer = take_step(action)
+        if not isinstance(answer, tuple) or len(answer) != 5 or not isinstance(answer[-1], dict):
+            return answer  # the caller says what is wrong with it
+        observation, reward, terminated, truncated, info = answer
+        observation, info = take_mask(observation, info, inside)
         return observation, reward if reward_function is None else reward_function(reward), terminated, truncated, info
 
     return step
 
 
+def _changed(read: Callable[[Any], Any], change: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
+    return read if change is None else lambda raw: change(read(raw))
+
+
+_FIVE = "(state, reward, terminated, truncated, info)"
 _FIRST = (0,)
 _NOBODY: tuple[int, ...] = ()
-_BOOL = np.dtype(bool)
-
-
-def is_mask(array: np.ndarray) -> bool:
-    """Whether an array holds flags only: bools, or numbers that are 0 or 1."""
-    return array.dtype.kind in "biuf" and bool(np.all((array == 0) | (array == 1)))

@@ -1,47 +1,105 @@
-"""What goes between an environment and its adapter: the user's plain functions, and masks inside observations."""
+"""The user's plain functions between an environment and what policies see of it."""
 
 import copy
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium import spaces
 
-from rlcore.errors import ConfigError
+from rlcore.environments.masks import MaskReader, mask_reader
+from rlcore.environments.readers import state_reader
+from rlcore.environments.spaces import indexed_from_zero
+from rlcore.environments.writers import Writer, action_writer
+from rlcore.errors import ConfigError, EnvContractError
 
 Function = Callable[[Any], Any]
 
 
-class Transforms(NamedTuple):
-    """Optional functions of `as_environment`; `state` and `action` may be pairs `(function, space)`."""
+class _Transforms(NamedTuple):
+    """Optional functions of `as_environment`; `state` and `action` may be pairs `(function, space)`.
+
+    `space` is always the environment's own, `rows` the number of environments side by side.
+    """
 
     state: Any = None
     action: Any = None
     reward: Function | None = None
 
-    def reader(self, read: Function) -> Function:
-        """`read`, followed by the state function."""
-        function, _ = _pair("state", self.state)
-        return read if function is None else lambda raw: _owned(function(read(raw)))
+    def state_space(self, space: spaces.Space, rows: int | None = None) -> spaces.Space:
+        """The space of states, discrete ones from 0: the given one, or found by transforming an element of `space`."""
+        return indexed_from_zero(self._raw_state_space(space, rows))
 
-    def state_space(self, space: spaces.Space) -> spaces.Space:
-        """The space of transformed states: the given one, or found by transforming an element of `space`."""
+    def _raw_state_space(self, space: spaces.Space, rows: int | None) -> spaces.Space:
         function, given = _pair("state", self.state)
         if function is None or given is not None:
             return given or space
-        return _space_of(function(_element(space)), space)
+        seen = indexed_from_zero(space)
+        return _space_of(function(_element(seen, rows)), seen, rows)
 
-    def writer(self, write: Function, space: spaces.Space) -> Function:
-        """The action function, followed by `write`."""
-        function, _ = _pair("action", self.action)
-        return write if function is None else lambda action: write(function(action))
+    def state_change(self, space: spaces.Space, rows: int | None = None) -> Function | None:
+        """The state function and the check of what it answers; `None` if there is no function."""
+        function, _ = _pair("state", self.state)
+        if function is None:
+            return None
+        read = state_reader(self._raw_state_space(space, rows), rows)
+
+        def change(state: Any) -> Any:
+            changed = function(state)
+            try:
+                return read(changed)
+            except EnvContractError as error:
+                raise EnvContractError(f"not what the state function promised: {error}") from None
+
+        return change
 
     def action_space(self, space: spaces.Space) -> spaces.Space:
-        """The space of the policy's actions: the given one, or the environment's own."""
-        return _pair("action", self.action)[1] or space
+        """The space of the policy's actions, discrete ones from 0: the given one, or the environment's own."""
+        return indexed_from_zero(_pair("action", self.action)[1] or space)
+
+    def writer(self, space: spaces.Space, rows: int | None = None) -> Writer:
+        """From the policy's action to the environment's."""
+        function, _ = _pair("action", self.action)
+        write = action_writer(space, rows)
+        if function is None:
+            return write
+        change = self._action_change(rows)
+        return lambda action: write(change(action))
+
+    def _action_change(self, rows: int | None) -> Function:
+        function, given = _pair("action", self.action)
+        assert function is not None
+        if given is None:
+            return function
+        check = action_writer(given, rows)
+        return lambda action: function(check(action))
+
+    def mask_reader(self, space: spaces.Space, rows: int | None = None) -> MaskReader:
+        """From the environment's mask to that of the policy's actions; to `None` where they aren't discrete."""
+        read, policy_space = mask_reader(space, rows), self.action_space(space)
+        if self.action is None:
+            return read
+        if not isinstance(policy_space, spaces.Discrete):
+            return lambda raw: None
+        change = self._action_change(rows)
+
+        @cache
+        def places() -> list[int]:
+            """The environment's action for each of the policy's."""
+            actions: list[Any] = list(range(int(policy_space.n)))
+            if rows is None:
+                return [int(change(action)) for action in actions]
+            return [int(change(np.full(rows, action))[0]) for action in actions]
+
+        def read_changed(raw: Any) -> np.ndarray | None:
+            mask = read(raw)
+            return mask if mask is None else mask[..., places()]
+
+        return read_changed
 
 
-def check_transforms(state: Any, action: Any, reward: Any) -> Transforms:
+def check_transforms(state: Any, action: Any, reward: Any) -> _Transforms:
     """The transforms of `as_environment`.
 
     Raises:
@@ -50,7 +108,7 @@ def check_transforms(state: Any, action: Any, reward: Any) -> Transforms:
     _pair("state", state), _pair("action", action)
     if reward is not None and not callable(reward):
         raise ConfigError(f"reward is {reward!r}, expected a function of the reward")
-    return Transforms(state, action, reward)
+    return _Transforms(state, action, reward)
 
 
 def _pair(name: str, given: Any) -> tuple[Function | None, spaces.Space | None]:
@@ -62,51 +120,38 @@ def _pair(name: str, given: Any) -> tuple[Function | None, spaces.Space | None]:
     return function, space
 
 
-def _element(space: spaces.Space) -> Any:
+def _element(space: spaces.Space, rows: int | None) -> Any:
+    """A state as the function will be given it: of `rows` environments `[rows, ...]`."""
     space = copy.deepcopy(space)  # sampling must not move the generator of the user's space
     space.seed(0)
-    sample = space.sample()
-    return int(sample) if isinstance(space, spaces.Discrete) else sample
+    return _plain(space.sample(), rows)
 
 
-def _owned(state: Any) -> Any:
-    return state.item() if isinstance(state, np.generic) else state
+def _plain(sample: Any, rows: int | None) -> Any:
+    if isinstance(sample, dict):
+        return {key: _plain(part, rows) for key, part in sample.items()}
+    if isinstance(sample, tuple):
+        return tuple(_plain(part, rows) for part in sample)
+    if rows is None:
+        return int(sample) if np.ndim(sample) == 0 and np.asarray(sample).dtype.kind in "iu" else sample
+    return np.stack([sample] * rows)
 
 
-def _space_of(state: Any, before: spaces.Space) -> spaces.Space:
+def _space_of(state: Any, before: Any, rows: int | None) -> spaces.Space:
+    """The space of transformed states; a whole number out of a `Discrete` is taken to be of the same."""
     if isinstance(state, dict):
-        return spaces.Dict({key: _space_of(part, before) for key, part in state.items()})
+        return spaces.Dict({key: _space_of(part, before, rows) for key, part in state.items()})
     if isinstance(state, tuple):
-        return spaces.Tuple([_space_of(part, before) for part in state])
+        return spaces.Tuple([_space_of(part, before, rows) for part in state])
     array = np.asarray(state)
-    if array.dtype.kind in "iu" and array.ndim == 0 and isinstance(before, spaces.Discrete):
+    if array.dtype.kind not in "biuf" or (rows is not None and array.shape[:1] != (rows,)):
+        expected = "numbers or arrays of numbers" if rows is None else f"arrays whose first axis is the {rows} rows"
+        raise ConfigError(
+            f"the state function answers {state!r}, expected {expected}; or give the pair (function, space)"
+        )
+    shape = array.shape if rows is None else array.shape[1:]
+    if array.dtype.kind in "iu" and not shape and isinstance(before, spaces.Discrete):
         return before
-    if array.dtype.kind not in "biuf":
-        raise ConfigError(f"the state function answers {state!r}, expected numbers or arrays of numbers")
-    dtype = array.dtype if array.dtype != bool else np.dtype(np.int8)
+    dtype = np.dtype(np.int8) if array.dtype.kind == "b" else array.dtype
     low, high = (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    return spaces.Box(low, high, array.shape, dtype.type)
-
-
-def without_mask(space: spaces.Space) -> tuple[str, spaces.Space]:
-    """How observations carry a mask, and the space of what is left without it.
-
-    Returns:
-        `""` (no mask inside), `"mask"` (it is taken out) or `"alone"` (a lone `observation` beside it is unwrapped).
-    """
-    if not isinstance(space, spaces.Dict) or "action_mask" not in space.spaces:
-        return "", space
-    rest = {key: part for key, part in space.spaces.items() if key != "action_mask"}
-    if rest.keys() == {"observation"}:
-        return "alone", rest["observation"]
-    return "mask", spaces.Dict(rest)
-
-
-def take_mask(observation: Any, info: dict[str, Any], inside: str) -> tuple[Any, dict[str, Any]]:
-    """The observation without the mask inside it, and the info with it."""
-    if not inside or not isinstance(observation, dict):
-        return observation, info
-    info = info | {"action_mask": observation.get("action_mask")}
-    if inside == "alone":
-        return observation.get("observation"), info
-    return {key: part for key, part in observation.items() if key != "action_mask"}, info
+    return spaces.Box(low, high, shape, dtype.type)

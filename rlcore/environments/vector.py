@@ -1,14 +1,17 @@
 """The adapter of several Gymnasium environments side by side, whatever their autoreset mode."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
-from rlcore.environments.single import is_mask
-from rlcore.environments.spaces import action_writer, indexed_from_zero, state_reader
-from rlcore.environments.transforms import Transforms, take_mask, without_mask
+from rlcore.environments.masks import KEY, take_mask, without_mask
+from rlcore.environments.readers import flags_reader, reward_reader, state_reader
+from rlcore.environments.rows import chosen_rows, copy_rows, row_of, write_row
+from rlcore.environments.transforms import _Transforms
+from rlcore.environments.vector_kinds import check_rows_agree, mode_of, name_of
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.interfaces import Environment
 from rlcore.random import seed_number
@@ -26,56 +29,68 @@ class VectorEnvironment(Environment):
         name: What error messages call it.
         num_envs: Number of rows.
         step: Number of steps since `reset`.
+        is_in_use: Whether an experiment is running in it.
+
+    Raises:
+        ConfigError: Spaces that aren't supported or differ between the rows, or no declared autoreset mode.
     """
 
-    def __init__(self, env: VectorEnv, transforms: Transforms) -> None:
-        self.source = env
-        self.name = env.spec.id if env.spec else type(env.unwrapped).__name__
-        self.num_envs: int = env.num_envs
-        self._mode = _mode_of(env, self.name)
-        self._unwraps, observation_space = without_mask(env.single_observation_space)
-        self._read = transforms.reader(state_reader(observation_space, self.num_envs))
-        self._read_row = transforms.reader(state_reader(observation_space))
-        self._state_space = transforms.state_space(indexed_from_zero(observation_space))
-        indexed = indexed_from_zero(env.single_action_space)
-        self._write = transforms.writer(action_writer(env.single_action_space, self.num_envs), indexed)
-        self._action_space = transforms.action_space(indexed)
-        self._reward_function = transforms.reward
+    def __init__(self, env: VectorEnv, transforms: _Transforms) -> None:
+        self.source, self.name = env, name_of(env)
+        self.num_envs: int = env.num_envs  # type: ignore[misc]
+        self._mode = mode_of(env)
+        check_rows_agree(env)
+        action_space = env.single_action_space
+        self._inside, own_space = without_mask(env.single_observation_space, action_space)
+        self._state_space = transforms.state_space(own_space, self.num_envs)
+        self._action_space = transforms.action_space(action_space)
         self._take_step = env.step
+        self._read, self._read_row = state_reader(own_space, self.num_envs), state_reader(own_space)
+        self._change = transforms.state_change(own_space, self.num_envs)
+        self._change_reward = transforms.reward
+        self._write = transforms.writer(action_space, self.num_envs)
+        self._read_mask = transforms.mask_reader(action_space, self.num_envs)
+        self._read_reward, self._read_flags = reward_reader(self.num_envs), flags_reader(self.num_envs)
         self._seeds: Any = None
-        self._all = np.ones(self.num_envs, bool)
-        self._all.flags.writeable = False
-        self._none = ~self._all
-        self._none.flags.writeable = False
-        self._zeros = np.zeros(self.num_envs)
+        self._all, self._none = np.ones(self.num_envs, bool), np.zeros(self.num_envs, bool)
+        self._all.flags.writeable = self._none.flags.writeable = False
         self.step = 0
         self.is_in_use = False
         self._forget()
 
     def _forget(self) -> None:
         self._terminated = self._truncated = self._over = self._none
-        self._moved, self._ended = self._all, _NOBODY
-        self._reward, self._action = self._zeros, None
+        self._moved = self._all
+        self._ended: Any = _NOBODY
+        self._reward, self._action = np.zeros(self.num_envs), None
 
     def seed(self, seed: int) -> None:
-        """Makes the next `reset` start row i's random numbers from its own stream under `seed`."""
+        """Makes the next `reset` start row i's random numbers from its own stream under `seed`.
+
+        A vector environment that is not made of single ones has one generator for all rows, and gets one number.
+        """
         if isinstance(self.source.unwrapped, SyncVectorEnv | AsyncVectorEnv):
             self._seeds = [seed_number(seed, f"environment.{row}") for row in range(self.num_envs)]
-        else:  # one generator for all rows
+        else:
             self._seeds = seed_number(seed, "environment")
 
     def reset(self, seed: int | None = None) -> None:
         """Begins a new episode in every row.
 
         Raises:
-            EnvContractError: The states break the space's promise.
+            EnvContractError: The answer breaks the contract.
         """
         seeds, self._seeds = self._seeds if seed is None else seed, None
-        observation, info = self.source.reset(seed=seeds)
         self.step = 0
         self._forget()
-        self._state, self._mask = self._take_in(observation, info)
-        self._next_state, self._next_mask = self._state, self._mask
+        observation, info = self._begin(seed=seeds)
+        self._take_in(observation, info, exempt=self._none)
+
+    def _begin(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
+        answer = self.source.reset(**arguments)
+        if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict):
+            return take_mask(*answer, self._inside)
+        raise self._broken("reset answered", repr(answer), "expected the pair (states, info)")
 
     def act(self, action: Any) -> None:
         """Takes one step in every row; `action` is `[num_envs, ...]`.
@@ -86,24 +101,51 @@ class VectorEnvironment(Environment):
         self._action = action
         try:
             raw_action = self._write(action)
-        except ValueError as error:
+        except EnvContractError as error:
             raise self._broken("the policy's action is", error, f"every row must be of {self._action_space}") from None
         self.step += 1
+        answer = self._take_step(raw_action)
+        try:
+            observation, reward, terminated, truncated, info = answer
+        except (TypeError, ValueError):
+            raise self._broken("step answered", repr(answer), f"expected the five {_FIVE}") from None
         if self._mode is AutoresetMode.NEXT_STEP:
             self._moved = ~self._over if len(self._ended) else self._all
-        observation, reward, terminated, truncated, info = self._take_step(raw_action)
-        self._reward = self._checked_reward(reward)
-        self._terminated = self._checked_flags("terminated", terminated)
-        self._truncated = self._checked_flags("truncated", truncated)
-        self._over = self._terminated | self._truncated
-        self._ended = np.flatnonzero(self._over) if 1 in self._over.tobytes() else _NOBODY
-        self._state, self._mask = self._take_in(observation, info)
-        self._next_state, self._next_mask = self._state, self._mask
+        self._take_reward(reward)
+        self._take_ends(terminated, truncated)
+        if self._inside:
+            observation, info = take_mask(observation, info, self._inside)
+        is_new = self._mode is AutoresetMode.SAME_STEP  # then the masks are those of the next episodes already
+        self._take_in(observation, info, exempt=self._none if is_new else self._over)
         if len(self._ended):
             if self._mode is AutoresetMode.SAME_STEP:
-                self._take_final(info)
+                self._take_finals(info)
             elif self._mode is AutoresetMode.DISABLED:
                 self._reset_rows(self._over)
+
+    def _take_reward(self, reward: Any) -> None:
+        if self._change_reward is not None:
+            reward = self._change_reward(reward)
+        self._reward = self._checked("reward", self._read_reward, reward)
+        if self._moved is not self._all:
+            self._reward[~self._moved] = 0.0
+
+    def _take_ends(self, terminated: Any, truncated: Any) -> None:
+        terminated = self._checked("terminated flag", self._read_flags, terminated)
+        truncated = self._checked("truncated flag", self._read_flags, truncated)
+        if terminated is None and truncated is None:
+            self._terminated = self._truncated = self._over = self._none
+            self._ended = _NOBODY
+            return
+        self._terminated = self._none if terminated is None else terminated
+        self._truncated = self._none if truncated is None else truncated & ~self._terminated
+        self._over = self._terminated | self._truncated
+        self._ended = np.flatnonzero(self._over)
+        empty = np.flatnonzero(self._over & ~self._moved).tolist()
+        if empty:
+            raise self._broken(
+                f"rows {empty} are over", "right after their reset", "make reset begin an episode to act in"
+            )
 
     def truncate(self, rows: Any = None) -> None:
         """Cuts the episodes of the rows where `rows` is true (`None`: all) and resets those rows.
@@ -118,87 +160,68 @@ class VectorEnvironment(Environment):
             )
         cut = np.broadcast_to(True if rows is None else np.asarray(rows, bool), (self.num_envs,)) & ~self._over
         if cut.any():
-            self._truncated = self._truncated | cut
-            self._over = self._over | cut
+            self._truncated, self._over = self._truncated | cut, self._over | cut
             self._ended = np.flatnonzero(self._over)
             self._reset_rows(cut)
 
+    def _take_in(self, observation: Any, info: dict[str, Any], exempt: np.ndarray) -> None:
+        self._seen = self._checked("state", self._read, observation)
+        self._state = self._next_state = self._seen if self._change is None else self._change(self._seen)
+        self._mask = self._next_mask = self._mask_in(info, exempt) if info else None
+
     def _reset_rows(self, rows: np.ndarray) -> None:
-        observation, info = self.source.reset(options={"reset_mask": np.array(rows)})
-        state, mask = self._take_in(observation, info)
-        self._state = state
-        if self._mask is not None and mask is not None:
-            mask = np.where(rows[:, None], mask, self._mask)
-        self._mask = mask if mask is not None else self._mask
+        """Begins a new episode in the rows where `rows` is true; `next_state` stays what it was."""
+        observation, info = self._begin(options={"reset_mask": rows.copy()})
+        mask = self._mask_in(info, exempt=~rows)
+        if mask is not None or self._mask is not None:
+            self._mask = np.where(rows[:, None], _or_all(mask), _or_all(self._mask))
+        self._seen = chosen_rows(rows, self._checked("state", self._read, observation), self._seen)
+        self._state = self._seen if self._change is None else self._change(self._seen)
 
-    def _take_final(self, info: dict[str, Any]) -> None:
+    def _take_finals(self, info: dict[str, Any]) -> None:
         """The true last states, and their masks, of the rows that were reset in the same step."""
-        finals = info.get("final_obs")
-        if finals is None:
+        if info.get("final_obs") is None:
             raise self._broken("info has no final_obs", "though rows ended", "the states they ended in are needed")
-        next_state, next_mask = copy_tree(self._state), None if self._mask is None else self._mask.copy()
-        for row in self._ended:
-            observation, of_row = take_mask(row_of(finals, row), _info_of(info.get("final_info"), row), self._unwraps)
-            try:
-                write_row(next_state, row, self._read_row(observation))
-            except ValueError as error:
-                raise self._bad_state(f"{error} in row {row} of final_obs") from None
+        last, final_info = copy_rows(self._seen), info.get("final_info") or {}
+        next_mask = None if self._mask is None else self._mask.copy()
+        for row in self._ended.tolist():
+            observation = row_of(info["final_obs"], row)
+            observation, of_row = take_mask(observation, _mask_of_row(final_info, row), self._inside)
+            write_row(last, row, self._checked(f"last state of row {row}", self._read_row, observation))
+            if of_row.get(KEY) is not None and next_mask is None:
+                next_mask = np.ones((self.num_envs, int(getattr(self._action_space, "n", 0))), bool)
             if next_mask is not None:
-                mask = of_row.get("action_mask")
-                next_mask[row] = True if mask is None else np.asarray(mask).astype(bool)
-        self._next_state, self._next_mask = next_state, next_mask
+                next_mask[row] = self._final_mask(of_row.get(KEY), row)
+        self._next_state = last if self._change is None else self._change(last)
+        self._next_mask = next_mask
 
-    def _take_in(self, observation: Any, info: dict[str, Any]) -> tuple[Any, np.ndarray | None]:
-        mask = None
-        if info or self._unwraps:
-            observation, info = take_mask(observation, info, self._unwraps)
-            if info.get("action_mask") is not None:
-                mask = self._checked_mask(info["action_mask"], info.get("_action_mask"))
+    def _final_mask(self, raw_mask: Any, row: int) -> Any:
+        if raw_mask is None:
+            return True
+        masks = np.stack([np.asarray(raw_mask)] * self.num_envs)
+        return self._checked(f"last action mask of row {row}", self._read_mask, masks)[row]
+
+    def _mask_in(self, info: dict[str, Any], exempt: np.ndarray) -> np.ndarray | None:
+        """The masks; those that are not given allow all, those of the rows in `exempt` may allow none."""
+        if info.get(KEY) is None:
+            return None
+        mask = self._checked("action mask", self._read_mask, info[KEY])
+        if mask is None:
+            return None
+        given = info.get(f"_{KEY}")
+        if given is not None:
+            mask[~np.asarray(given, bool)] = True
+        empty = np.flatnonzero(~(mask.any(axis=1) | exempt)).tolist()
+        if empty:
+            raise self._broken("the action mask allows no action", f"in rows {empty}", "end the episode there instead")
+        return mask
+
+    def _checked(self, what: str, read: Callable[[Any], Any], raw: Any) -> Any:
         try:
-            return self._read(observation), mask
-        except ValueError as error:
-            raise self._bad_state(error) from None
-
-    def _checked_mask(self, mask: Any, is_given: np.ndarray | None) -> np.ndarray:
-        array = np.asarray(mask)
-        n = int(getattr(self._action_space, "n", 0))
-        if array.shape != (self.num_envs, n) or not is_mask(array):
-            raise self._broken("the action mask is", f"{mask!r}", f"expected flags of shape {(self.num_envs, n)}")
-        array = array.astype(bool)
-        if is_given is not None:
-            array[~np.asarray(is_given, bool)] = True
-        empty = ~array.any(axis=1) & ~self._over
-        if empty.any():
-            rows = np.flatnonzero(empty).tolist()
-            raise self._broken("the action mask allows no action", f"in rows {rows}", "end the episode there instead")
-        return array
-
-    def _checked_reward(self, reward: Any) -> np.ndarray:
-        if self._reward_function is not None:
-            reward = self._reward_function(reward)
-        try:
-            if self._zeros.dot(reward) == 0.0 and reward.dtype.kind in "biuf":
-                return reward
-        except (ValueError, TypeError, AttributeError):
-            pass
-        array = np.asarray(reward)
-        if array.shape != (self.num_envs,) or array.dtype.kind not in "biuf":
-            raise self._broken("the reward is", f"{reward!r}", f"expected {self.num_envs} numbers")
-        if not np.isfinite(array).all():
-            row = int(np.flatnonzero(~np.isfinite(array))[0])
-            raise self._broken("the reward is", f"{array[row]} in row {row}", "expected finite numbers")
-        return array
-
-    def _checked_flags(self, name: str, flags: Any) -> np.ndarray:
-        if flags.__class__ is np.ndarray and flags.dtype is _BOOL and flags.shape == self._all.shape:
-            return flags
-        array = np.asarray(flags)
-        if array.shape != (self.num_envs,) or not is_mask(array):
-            raise self._broken(f"{name} is", f"{flags!r}", f"expected {self.num_envs} bools")
-        return array.astype(bool)
-
-    def _bad_state(self, error: Any) -> EnvContractError:
-        return self._broken("the state is", error, "correct the environment, or its observation space")
+            return read(raw)
+        except EnvContractError as error:
+            remedy = "correct the environment, or its spaces (the first axis is the row)"
+            raise self._broken(f"the {what} is", error, remedy) from None
 
     def _broken(self, what: str, why: Any, remedy: str) -> EnvContractError:
         return EnvContractError(f"{self.where()}: {what} {why}; {remedy}")
@@ -225,7 +248,7 @@ class VectorEnvironment(Environment):
 
     def is_truncated(self) -> np.ndarray:
         """Bool `[num_envs]`: the row's episode was cut; false where it terminated as well."""
-        return self._truncated & ~self._terminated if len(self._ended) else self._truncated
+        return self._truncated
 
     def is_over(self) -> np.ndarray:
         """Bool `[num_envs]`: the row's episode ended with the last action."""
@@ -272,53 +295,17 @@ class VectorEnvironment(Environment):
         self.source.close()
 
 
-_NOBODY: tuple[int, ...] = ()
-_BOOL = np.dtype(bool)
-
-
-def _mode_of(env: VectorEnv, name: str) -> AutoresetMode:
-    mode = (env.metadata or {}).get("autoreset_mode")
-    if isinstance(mode, AutoresetMode):
-        return mode
-    raise ConfigError(
-        f"{name} declares the autoreset mode {mode!r}, expected a gymnasium.vector.AutoresetMode in "
-        "metadata['autoreset_mode']: without it the last states of episodes would be lost. Declare what its step does"
-    )
-
-
-def _info_of(final_info: Any, row: int) -> dict[str, Any]:
-    """The mask of one row in a vector environment's `final_info`, where it has one."""
-    info = final_info or {}
-    if "action_mask" not in info or not info.get("_action_mask", np.ones(row + 1, bool))[row]:
+def _mask_of_row(final_info: dict[str, Any], row: int) -> dict[str, Any]:
+    """The part of a vector environment's `final_info` that is one row's mask, where it has one."""
+    is_given = final_info.get(f"_{KEY}")
+    if KEY not in final_info or (is_given is not None and not is_given[row]):
         return {}
-    return {"action_mask": info["action_mask"][row]}
+    return {KEY: final_info[KEY][row]}
 
 
-def copy_tree(state: Any) -> Any:
-    """A copy of a state and of every array in it."""
-    if isinstance(state, dict):
-        return {key: copy_tree(part) for key, part in state.items()}
-    if isinstance(state, tuple):
-        return tuple(copy_tree(part) for part in state)
-    return state.copy()
+def _or_all(mask: np.ndarray | None) -> Any:
+    return True if mask is None else mask
 
 
-def row_of(states: Any, row: int) -> Any:
-    """One row of batched observations: of an array (also of objects), or of every array in a dict or tuple."""
-    if isinstance(states, dict):
-        return {key: row_of(part, row) for key, part in states.items()}
-    if isinstance(states, tuple):
-        return tuple(row_of(part, row) for part in states)
-    return states[row]
-
-
-def write_row(states: Any, row: int, state: Any) -> None:
-    """Writes one row's state into batched states, in place."""
-    if isinstance(states, dict):
-        for key, part in states.items():
-            write_row(part, row, state[key])
-    elif isinstance(states, tuple):
-        for part, value in zip(states, state, strict=True):
-            write_row(part, row, value)
-    else:
-        states[row] = state
+_FIVE = "(states, rewards, terminated, truncated, info)"
+_NOBODY: tuple[int, ...] = ()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rlcore.errors import ConfigError
-from rlcore.hooks.arguments import check_count, check_function
+from rlcore.arguments import check_function, check_whole
 from rlcore.hooks.base import Hook
 from rlcore.hooks.rows import rows_begun, rows_skipped
 from rlcore.stages import Stage
@@ -35,7 +35,7 @@ class DoEveryNSteps(Hook):
     """
 
     def __init__(self, f: Callable[[int, Any, Any], Any] | None = None, n: int = 1) -> None:
-        self.n = check_count(n, "n")
+        self.n = check_whole("n", n)
         self.f = _checked(self, f, ("t", "policy", "env"))
         self._t = 0
         self._num_envs: int | None = None
@@ -91,7 +91,7 @@ class DoEveryNEpisodes(Hook):
         if stage not in _EPISODE_STAGES:
             expected = ", ".join(f"Stage.{one.name}" for one in _EPISODE_STAGES)
             raise ConfigError(f"stage is {stage!r}, expected one that tells of an episode: {expected}")
-        self.n = check_count(n, "n")
+        self.n = check_whole("n", n)
         self.stage = stage
         self.f = _checked(self, f, ("t", "policy", "env"))
         self._t = 0
@@ -169,7 +169,7 @@ def _multiples(before: int, after: int, n: int) -> range:
 
 
 def _checked(hook: Hook, f: Any, arguments: tuple[str, ...]) -> Any:
-    return None if f is None else check_function(f, arguments, type(hook).__name__)
+    return None if f is None else check_function(f"f of {type(hook).__name__}", f, arguments)
 
 
 def _check_is_open(hook: Hook, f: Any) -> None:

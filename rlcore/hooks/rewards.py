@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from rlcore.hooks.arguments import check_count, check_flag, check_keep
+from rlcore.arguments import check_flag, check_whole
 from rlcore.hooks.base import Hook
 from rlcore.hooks.plot import show_plot
-from rlcore.hooks.rows import RowSums, check_batchsize, record, rows_begun, rows_skipped
+from rlcore.hooks.rows import RowSums, check_batchsize, check_keep, record, rows_begun, rows_skipped
 
 
 class RewardsPerEpisode(Hook):
@@ -87,7 +87,7 @@ class TotalRewardPerEpisode(Hook):
     reads_reward = True
 
     def __init__(self, display_on_exit: bool = True, keep: int | None = None) -> None:
-        self._display_on_exit = check_flag(display_on_exit, "display_on_exit")
+        self._display_on_exit = check_flag("display_on_exit", display_on_exit)
         self._keep = check_keep(keep)
         self._rows: RowSums | None = None
         self._total = 0.0
@@ -150,7 +150,7 @@ class TotalBatchRewardPerEpisode(Hook):
     reads_reward = True
 
     def __init__(self, batchsize: int, keep: int | None = None) -> None:
-        self._batchsize = check_count(batchsize, "batchsize")
+        self._batchsize = check_whole("batchsize", batchsize)
         self._keep = check_keep(keep)
         self._rows = RowSums(self._batchsize)
         self.rewards: list[list[float]] = [[] for _ in range(self._batchsize)]

@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from rlcore.arguments import check_whole
 from rlcore.errors import ConfigError
+
+
+def check_keep(keep: Any) -> int | None:
+    """`keep` of a hook: how many episodes to keep, `None` for all.
+
+    Raises:
+        ConfigError: It is neither `None` nor a whole number of at least 1.
+    """
+    return None if keep is None else check_whole("keep (how many episodes to keep; None: all)", keep)
 
 
 def record(history: list[Any], value: Any, keep: int | None) -> None:

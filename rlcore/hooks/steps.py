@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rlcore.hooks.arguments import check_count, check_keep
+from rlcore.arguments import check_whole
 from rlcore.hooks.base import Hook
-from rlcore.hooks.rows import RowSteps, check_batchsize, record
+from rlcore.hooks.rows import RowSteps, check_batchsize, check_keep, record
 
 
 class StepsPerEpisode(Hook):
@@ -71,7 +71,7 @@ class BatchStepsPerEpisode(Hook):
     """
 
     def __init__(self, batchsize: int, keep: int | None = None) -> None:
-        self._batchsize = check_count(batchsize, "batchsize")
+        self._batchsize = check_whole("batchsize", batchsize)
         self._keep = check_keep(keep)
         self._rows = RowSteps(self._batchsize)
         self.steps: list[list[int]] = [[] for _ in range(self._batchsize)]

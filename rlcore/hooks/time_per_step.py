@@ -5,7 +5,7 @@ from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
-from rlcore.hooks.arguments import check_count
+from rlcore.arguments import check_whole
 from rlcore.hooks.base import Hook
 
 
@@ -25,7 +25,7 @@ class TimePerStep(Hook):
     """
 
     def __init__(self, max_steps: int = 100) -> None:
-        self._max_steps = check_count(max_steps, "max_steps")
+        self._max_steps = check_whole("max_steps", max_steps)
         self._stamps = self._no_stamps()
 
     @property

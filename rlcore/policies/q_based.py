@@ -35,7 +35,7 @@ class QBasedPolicy(Policy):
         """The explorer's choice: an int for a single environment, `[num_envs]` for several."""
         mask = env.legal_action_mask()
         shape = () if env.num_envs is None else (env.num_envs,)
-        explore, action = self.explorer.decide(env.action_space().n, shape, mask)
+        explore, action = self.explorer.decide(int(env.action_space().n), shape, mask)
         if explore is True:
             return action
         return self.explorer.finish(explore, action, self.learner.forward(env.state()), mask)

@@ -67,7 +67,7 @@ class RandomPolicy(Policy):
             space, mask = env.action_space(), env.legal_action_mask()
         if space.__class__ is spaces.Discrete:
             if mask is None:
-                return self.random.integers(space.n, env.num_envs)
+                return self.random.integers(int(space.n), env.num_envs)
             return self._legal(mask)
         return self._draw(space, () if env.num_envs is None else (env.num_envs,))
 
@@ -86,7 +86,7 @@ class RandomPolicy(Policy):
         if isinstance(space, spaces.Tuple):
             return tuple(self._draw(part, rows) for part in space.spaces)
         if isinstance(space, spaces.Discrete):
-            return self.random.integers(space.n, rows or None)
+            return self.random.integers(int(space.n), rows or None)
         shape = rows + tuple(space.shape)
         u = self.random.uniform(math.prod(shape)).reshape(shape)
         if isinstance(space, spaces.Box):

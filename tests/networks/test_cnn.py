@@ -39,7 +39,7 @@ def test_one_convolution_by_hand():
 
 
 def test_atari_defaults_give_3136_features():
-    net = CNN((84, 84, 4), 6, rngs=nnx.Rngs(0))
+    net = nnx.eval_shape(lambda: CNN((84, 84, 4), 6, rngs=nnx.Rngs(0)))
     assert [layer.kernel[...].shape for layer in net.dense.layers] == [(3136, 512), (512, 6)]
 
 

@@ -1,0 +1,28 @@
+PYTHON ?= .venv/bin/python
+
+.PHONY: test lint types check docs bench proofs
+
+test:
+	$(PYTHON) -m pytest -q
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+
+types:
+	$(PYTHON) -m mypy
+
+check: lint types test
+
+docs:
+	$(PYTHON) -m sphinx -W --keep-going -q -b html docs docs/_build/html
+
+bench:
+	$(PYTHON) benchmarks/import_time.py
+	$(PYTHON) benchmarks/loop.py
+	$(PYTHON) benchmarks/tabular.py
+	$(PYTHON) benchmarks/dqn_throughput.py
+	$(PYTHON) benchmarks/dqn_wall_clock.py
+
+proofs:
+	$(PYTHON) -m pytest -q -m proof

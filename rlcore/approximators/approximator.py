@@ -1,0 +1,195 @@
+"""A network with its optimiser."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+from gymnasium import Space
+
+from rlcore.approximators.blueprint import answer, as_arrays, call, describe, evaluate
+from rlcore.approximators.dense import DenseViews
+from rlcore.approximators.fixed import Fixed
+from rlcore.approximators.state_shapes import state_shapes
+from rlcore.approximators.tree import all_finite, check_alike, check_finite, own, select
+from rlcore.errors import ConfigError
+from rlcore.struct import cached, is_traced, static, struct
+
+Array = np.ndarray | jax.Array
+
+
+@struct
+class Approximator:
+    """A Flax NNX module and the Optax transformation that trains it.
+
+    The module is copied: what becomes of it afterwards changes nothing here. Asked eagerly with NumPy states, a stack
+    of dense layers answers through NumPy, any other network through one compiled call. An update whose numbers are
+    not finite is not applied; `is_finite` is false from then on and no later update is applied either, until
+    `parameters` are set.
+
+    Attributes:
+        variables: All variables but the parameters (batch statistics, dropout streams): nested dicts, perhaps empty.
+            Inside a loss they are what training has left in them so far: an update of your own returns them from the
+            loss as an auxiliary output and assigns them here, as `Learner.update` does.
+        optimiser_state: What the optimiser keeps.
+        is_finite: Whether all updates were finite.
+        state_ndim: Axes of one state, `None` before `check`. A state without a batch axis gets one for the network.
+
+    Source: Julia `FluxApproximator`.
+    """
+
+    _parameters: Any
+    _variables: Any
+    optimiser_state: Any
+    is_finite: Any
+    _fixed: Fixed = static()
+    state_ndim: int | None = static(None)
+    _views: Any = cached()
+    _trained: Any = cached()  # the module of the loss under way, and the variables that it started from
+    _before: Any = cached()  # the variables before that loss
+
+    def __init__(self, model: nnx.Module, optimiser: optax.GradientTransformation) -> None:
+        """Takes a copy of `model`.
+
+        Raises:
+            ConfigError: `model` is no NNX module, has no parameters or some that are not finite; `optimiser` is no
+                Optax transformation.
+        """
+        self._fixed, parameters, variables = describe(model, optimiser)
+        check_finite(parameters)
+        self._parameters, self._variables = own(parameters), own(variables)
+        self.optimiser_state = own(optimiser.init(self._parameters))
+        self.is_finite = jnp.asarray(True)
+
+    @property
+    def parameters(self) -> Any:
+        """The parameters, nested dicts of JAX arrays; gradients have the same structure.
+
+        Setting them copies them, checks them, and makes `is_finite` true; the optimiser's state stays.
+
+        Raises:
+            ConfigError: They differ in structure or shape (all differences are listed), or are not finite.
+        """
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, parameters: Any) -> None:
+        check_alike(parameters, self._parameters)
+        check_finite(parameters)
+        self._parameters = jax.tree.map(_like, parameters, self._parameters)
+        self.is_finite = jnp.asarray(True)
+
+    @property
+    def variables(self) -> Any:
+        """See the class."""
+        if self._trained is None or self._trained[1] is not self._variables:
+            return self._variables
+        return nnx.to_pure_dict(nnx.state(self._trained[0], nnx.Not(nnx.Param)))
+
+    @variables.setter
+    def variables(self, variables: Any) -> None:
+        self._before, self._trained = self._variables, None
+        self._variables = variables
+
+    @property
+    def model(self) -> nnx.Module:
+        """A copy of the module in evaluation mode, with the parameters of now; changing it changes nothing."""
+        return nnx.merge(self._fixed.value.evaluation, own(self._parameters), own(self.variables))
+
+    @property
+    def target_model(self) -> nnx.Module:
+        """The same as `model`; a `TargetNetwork` has another one."""
+        return self.model
+
+    def forward(self, x: Any, parameters: Any = None) -> Any:
+        """The network's outputs.
+
+        Args:
+            x: States `[..., *state]`: an array, a number or list, or a dict or tuple of these.
+            parameters: `None`: its own, in evaluation mode. Else these, in training mode, as a loss needs it.
+
+        Returns:
+            `[..., *output]`: NumPy arrays of the caller's own if `x` is NumPy or Python numbers and nothing is
+            traced, else JAX arrays.
+
+        Raises:
+            ConfigError: The states do not fit a stack of dense layers.
+        """
+        if parameters is not None:
+            return call(self.merge(parameters), self.state_ndim, as_arrays(x))
+        views = self._views
+        if views is not None and views.parameters is self._parameters and x.__class__ is np.ndarray:
+            return views.forward(x)
+        return self._forward(x)
+
+    def target(self, x: Any) -> Any:
+        """The same as `forward(x)`; a `TargetNetwork` answers with older parameters."""
+        return self.forward(x)
+
+    def _forward(self, x: Any) -> Any:
+        x = as_arrays(x)
+        first = jax.tree.leaves(self._parameters)[0]
+        if self._fixed.value.dense is None or x.__class__ is not np.ndarray or is_traced(first):
+            return answer(self._fixed, self.state_ndim, self._parameters, self.variables, x)
+        if self._views is None or self._views.parameters is not self._parameters:
+            self._views = DenseViews(self._fixed.value.dense, self._parameters)
+        return self._views.forward(x)
+
+    def merge(self, parameters: Any) -> nnx.Module:
+        """The module in training mode that holds `parameters`, for losses that need more than one call.
+
+        What its calls leave in batch statistics and random streams is in `variables` afterwards.
+        """
+        module = nnx.merge(self._fixed.value.training, parameters, self.variables)
+        if jax.tree.leaves(self._variables):
+            self._trained = module, self._variables
+        return module
+
+    def optimise(self, gradients: Any) -> None:
+        """Moves the parameters by one step of the optimiser; traceable.
+
+        Args:
+            gradients: Of the loss, in the structure of `parameters`.
+        """
+        optimiser = self._fixed.value.optimiser
+        updates, optimiser_state = optimiser.update(gradients, self.optimiser_state, self._parameters)
+        parameters = optax.apply_updates(self._parameters, updates)
+        new, old = (parameters, optimiser_state), (self._parameters, self.optimiser_state)
+        before = self._variables if self._before is None else self._before
+        self.is_finite = self.is_finite & all_finite((new, self._variables), (old, before))
+        self._parameters, self.optimiser_state = select(self.is_finite, new, old)
+        self._variables, self._before = select(self.is_finite, self._variables, before), None
+
+    def check(self, state_space: Space) -> Any:
+        """Fixes `state_ndim` and tries the network on two states, without computing anything.
+
+        Returns:
+            The shape and dtype of the output for one state, a `jax.ShapeDtypeStruct` or a tree of them.
+
+        Raises:
+            ConfigError: The network can't take such states, or does not keep the batch axis.
+        """
+        states = state_shapes(state_space, (2,))
+        try:
+            output = jax.eval_shape(
+                lambda parameters, variables, x: evaluate(self._fixed, None, parameters, variables, x),
+                *(self._parameters, self.variables, states),
+            )
+        except Exception as error:
+            raise ConfigError(
+                f"the network can't take a batch of two states {states} of {state_space}: {error}. "
+                "Give it the inputs that such states have"
+            ) from error
+        if any(leaf.shape[:1] != (2,) for leaf in jax.tree.leaves(output)):
+            raise ConfigError(
+                f"for a batch of two states {states} the network gives {output}, expected a first axis of 2; "
+                "write it for states with a batch axis in front"
+            )
+        self.state_ndim = len(jax.tree.leaves(states)[0].shape) - 1
+        return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), output)
+
+
+def _like(given: Any, old: Any) -> Any:
+    return jnp.asarray(given, old.dtype) if is_traced(given) else jnp.array(given, old.dtype, copy=True)

@@ -1,0 +1,73 @@
+"""Checks of the arguments that constructors are given: what came, what was expected."""
+
+import inspect
+import math
+import operator
+from collections.abc import Callable
+from numbers import Real
+from typing import Any
+
+from rlcore.errors import ConfigError
+
+
+def check_whole(name: str, value: Any, at_least: int = 1) -> int:
+    """`value` as a Python int.
+
+    Raises:
+        ConfigError: It is not a whole number of at least `at_least`; booleans are none.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = at_least - 1
+    if number < at_least or isinstance(value, bool):
+        raise ConfigError(f"{name} is {value!r}, expected a whole number of at least {at_least}")
+    return number
+
+
+def check_number(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: bool = False) -> float:
+    """`value` as a finite Python float.
+
+    Raises:
+        ConfigError: It is no finite number from `low` (with `above`: above it) to `high`.
+    """
+    is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    if is_number and low <= value <= high and not (above and value == low):
+        return float(value)
+    bounds = "" if low == -math.inf else f" above {low:g}" if above else f" of at least {low:g}"
+    bounds += "" if high == math.inf else f"{' and' if bounds else ''} of at most {high:g}"
+    raise ConfigError(f"{name} is {value!r}, expected a finite number{bounds}")
+
+
+def check_flag(name: str, value: Any) -> bool:
+    """`value` itself, if it is `True` or `False`.
+
+    Raises:
+        ConfigError: It is anything else.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} is {value!r}, expected True or False")
+    return value
+
+
+def check_function(name: str, function: Any, arguments: tuple[str, ...] = ()) -> Callable[..., Any]:
+    """`function` itself, if it can be called with as many arguments as `arguments` names.
+
+    Raises:
+        ConfigError: It is no function, takes other arguments, or would only return a generator or a coroutine.
+    """
+    expected = f"expected a function f({', '.join(arguments)})"
+    if not callable(function):
+        raise ConfigError(f"{name} is {function!r}, {expected}; other arguments go by name")
+    called = getattr(function, "__name__", repr(function))
+    if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+        raise ConfigError(f"{name} is {called}, which is async or yields, so calling it runs nothing; {expected}")
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # a function without a signature, written in C
+        return function
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        raise ConfigError(f"{name} is {called}{signature}, which can't be called so ({error}); {expected}") from None
+    return function

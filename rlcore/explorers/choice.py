@@ -1,0 +1,188 @@
+"""Choosing among legal actions: the maxima, the n-th of them, one by weight. The last axis holds the actions.
+
+All of it obeys two rules. A mask selects; it never turns an illegal value into a very small one, which would be
+chosen when the legal values are smaller still. And a NaN is never a maximum.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rlcore.errors import ConfigError, EnvContractError
+from rlcore.interfaces import Array
+from rlcore.struct import is_traced, namespace
+
+
+def find_all_max(values: Array, mask: Array | None = None) -> tuple[Any, Array]:
+    """The largest legal value and where it stands; NaNs are left out.
+
+    Args:
+        values: `[..., actions]`.
+        mask: Bool `[..., actions]`, true where legal; `None`: all are.
+
+    Returns:
+        For values without leading axes the maximum and the indices `[maxima]` of all that equal it. With leading axes,
+        where rows differ in how many there are, and in a trace, the maxima `[...]` and a bool array `[..., actions]`.
+        Where every legal value is NaN the maximum is NaN and there is no index.
+
+    Raises:
+        ConfigError: `values` or `mask` has the wrong shape or type.
+        EnvContractError: Nothing is legal (in a trace: NaN and no index).
+
+    Source: Julia `find_all_max`, `findmax_masked`.
+    """
+    numbers, legal = checked(values, mask)
+    usable = usable_values(numbers, legal)
+    xp = namespace(numbers)
+    top = xp.max(xp.where(usable, numbers, -np.inf), axis=-1, keepdims=True)
+    is_maximum = usable & (numbers == top)
+    maximum = xp.where(usable.any(-1), top[..., 0], np.nan)
+    if is_traced(numbers):
+        return maximum, is_maximum
+    if numbers.ndim == 1:
+        maximum, is_maximum = maximum[()], np.flatnonzero(is_maximum)
+    return (jnp.asarray(maximum), jnp.asarray(is_maximum)) if isinstance(values, jax.Array) else (maximum, is_maximum)
+
+
+def checked(values: Any, mask: Any, *others: Any) -> tuple[Any, Any]:
+    """`values` as floats and `mask` as bools, or `None`: JAX arrays if anything is traced, else NumPy arrays.
+
+    Args:
+        values: `[..., actions]`, anything that NumPy makes an array of.
+        mask: `None`, or bools (or 0 and 1) of the same shape.
+        others: What else enters the computation, such as a random number that may be traced.
+
+    Raises:
+        ConfigError: A wrong shape or type.
+        EnvContractError: A row of a mask that is known allows nothing.
+    """
+    xp = jnp if any(is_traced(value) for value in (values, mask, *others)) else np
+    values = xp.asarray(values)
+    if values.ndim == 0 or values.shape[-1] == 0:
+        raise ConfigError(
+            f"values has shape {values.shape}, expected [..., actions] with at least one action; pass one value each"
+        )
+    if not xp.issubdtype(values.dtype, np.floating):
+        values = _as_floats(values, xp)
+    return values, None if mask is None else checked_mask(mask, values.shape, xp)
+
+
+def checked_mask(mask: Any, shape: tuple[int, ...], xp: Any = np) -> Any:
+    """`mask` as bools of `shape`, by `xp` (NumPy or `jax.numpy`).
+
+    Raises:
+        ConfigError: It has another shape, or holds neither bools nor whole numbers.
+        EnvContractError: A row of a mask that is known allows nothing.
+    """
+    known = not is_traced(mask)
+    mask = np.asarray(mask) if known else mask
+    if mask.shape != shape:
+        raise ConfigError(
+            f"mask has shape {mask.shape}, expected {shape}, that of the values; pass one bool for each action"
+        )
+    if mask.dtype.kind not in "biu":
+        raise ConfigError(f"mask has dtype {mask.dtype}, expected bool: true for each action that is legal")
+    mask = mask.astype(bool)
+    if known and not mask.any(-1).all():
+        raise EnvContractError(
+            f"the mask allows no action{_rows(~mask.any(-1))}, expected at least one true among {shape[-1]}; "
+            "end the episode where there is nothing to choose, and ask for no action after its end"
+        )
+    return xp.asarray(mask)
+
+
+def legal_indices(mask: Any, n_actions: int) -> np.ndarray:
+    """Where a mask of one row, known on the host, is true; raises what `checked_mask` raises."""
+    if type(mask) is not np.ndarray or mask.shape != (n_actions,) or mask.dtype.char != "?":
+        mask = checked_mask(mask, (n_actions,))
+    indices = mask.nonzero()[0]
+    return indices if len(indices) else checked_mask(mask, (n_actions,))
+
+
+def refuse_rows(wrong: np.ndarray, values: np.ndarray, what: str, do: str) -> None:
+    """Raises `ConfigError` if any of `wrong` `[...]` is true, naming the rows and showing the first one's values."""
+    if wrong.any():
+        row = values[tuple(np.argwhere(wrong)[0])]
+        raise ConfigError(f"{what}{_rows(wrong)}: {np.array2string(row, threshold=10)}; {do}")
+
+
+def usable_values(values: Any, legal: Any) -> Any:
+    """Bool `[..., actions]`: legal and not NaN."""
+    number = ~namespace(values).isnan(values)
+    return number if legal is None else number & legal
+
+
+def candidates(values: Any, legal: Any) -> Any:
+    """Bool `[..., actions]`: the maxima among the legal values; where all of these are NaN, all that are legal."""
+    xp = namespace(values, legal)
+    usable = usable_values(values, legal)
+    top = xp.max(xp.where(usable, values, -np.inf), axis=-1, keepdims=True)
+    allowed = xp.ones_like(usable) if legal is None else legal
+    return xp.where(usable.any(-1, keepdims=True), usable & (values == top), allowed)
+
+
+def evenly(among: Any) -> Any:
+    """1 / n at each of the n true indices of a row, 0 elsewhere; NaN where there is none. `[..., actions]`."""
+    n = among.sum(-1, keepdims=True)
+    # explicit, because XLA divides a bool as if it multiplied
+    return namespace(among).where(n > 0, among / n.clip(1), np.nan)
+
+
+def first_of(among: Any) -> Any:
+    """The first true index of each row `[...]`, -1 where there is none."""
+    xp = namespace(among)
+    return xp.where(among.any(-1), xp.argmax(among, axis=-1), -1)
+
+
+def nth_of(among: Any, n: Any) -> Any:
+    """The `n`-th true index of each row `[...]`, counted from 0; -1 where there is none."""
+    return first_of(namespace(among, n).cumsum(among, axis=-1) > n[..., None])
+
+
+def by_weight(uniform: Any, weights: Any) -> Any:
+    """The index at which the running sum of `weights` passes `uniform` times their total.
+
+    Args:
+        uniform: `[...]` in [0, 1).
+        weights: `[..., actions]`, at least 0; those that are 0 are never chosen, also where sums are rounded.
+
+    Returns:
+        `[...]`; -1 where no weight is positive.
+    """
+    xp = namespace(uniform, weights)
+    sums = xp.cumsum(weights, axis=-1)
+    possible = weights > 0
+    passed = possible & (sums > xp.asarray(uniform)[..., None] * sums[..., -1:])
+    last = weights.shape[-1] - 1 - xp.argmax(possible[..., ::-1], axis=-1)
+    return xp.where(passed.any(-1), xp.argmax(passed, axis=-1), xp.where(possible.any(-1), last, -1))
+
+
+def answer(action: Any, asked: Any) -> Any:
+    """`action` in the form of the values `asked`: int32 for JAX arrays, else int64, a Python int without axes."""
+    if isinstance(action, jax.Array):
+        return action.astype(jnp.int32)
+    if isinstance(asked, jax.Array):
+        return jnp.asarray(action, jnp.int32)
+    return np.asarray(action, np.int64) if np.ndim(action) else int(action)
+
+
+def answer_prob(prob: Any, asked: Any) -> Array:
+    """`prob` as float32: a JAX array if the values `asked` were one, else NumPy."""
+    return jnp.asarray(prob, jnp.float32) if isinstance(asked, jax.Array) else prob.astype(np.float32)
+
+
+def _as_floats(values: Any, xp: Any) -> Any:
+    if values.dtype.kind not in "biu":
+        raise ConfigError(f"values has dtype {values.dtype}, expected real numbers; pass one value for each action")
+    return values.astype(xp.float32 if xp is jnp else xp.float64)
+
+
+def _rows(wrong: np.ndarray) -> str:
+    """Where `wrong` `[...]` is true, in words; nothing without leading axes."""
+    if not wrong.ndim:
+        return ""
+    rows = [int(row[0]) if len(row) == 1 else tuple(row.tolist()) for row in np.argwhere(wrong)]
+    shown = ", ".join(map(str, rows[:8])) + (", ..." if len(rows) > 8 else "")
+    return f" in row {shown}" if len(rows) == 1 else f" in rows {shown}"

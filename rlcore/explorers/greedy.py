@@ -1,0 +1,86 @@
+"""Greedy: always the best action."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from rlcore.explorers.choice import answer, answer_prob, candidates, checked, first_of
+from rlcore.interfaces import Array, Explorer
+from rlcore.struct import namespace, struct
+
+SMALL = 16  # up to so many actions Python's own max is faster than NumPy's
+
+
+@struct
+class GreedyExplorer(Explorer):
+    """Takes the first of the best legal actions; draws nothing.
+
+    A NaN is never the best; where all legal values are NaN it takes the first legal action.
+
+    Source: Julia `GreedyExplorer`.
+    """
+
+    def plan(self, values: Array, mask: Array | None = None) -> Any:
+        """The first of the best legal actions.
+
+        Args:
+            values: `[..., actions]`.
+            mask: Bool `[..., actions]`, true where legal; `None`: all are.
+
+        Returns:
+            `[...]` int64, a Python int without leading axes; int32 for JAX arrays.
+
+        Raises:
+            ConfigError: A wrong shape.
+            EnvContractError: The mask allows nothing (in a trace: -1).
+        """
+        best = best_of_row(values, mask)
+        if best >= 0:
+            return best
+        numbers, legal = checked(values, mask)
+        if has_no_nan(numbers, legal):
+            return answer(numbers.argmax(-1), values)
+        return answer(first_of(candidates(numbers, legal)), values)
+
+    def prob(self, values: Array, mask: Array | None = None) -> Array:
+        """1 for the action that `plan` takes, `[..., actions]` float32; NaN in a trace where nothing is legal."""
+        numbers, legal = checked(values, mask)
+        xp = namespace(numbers)
+        chosen = first_of(candidates(numbers, legal))[..., None]
+        return answer_prob(xp.where(chosen < 0, np.nan, xp.arange(numbers.shape[-1]) == chosen), values)
+
+
+def best_of_row(values: Any, mask: Any = None, only: bool = False) -> int:
+    """The first of the largest legal values of a NumPy row `[actions]`, fast.
+
+    Returns:
+        The index; -1 where it takes a closer look: no such row, a NaN, several maxima if there must be one `only`.
+    """
+    if type(values) is not np.ndarray or values.ndim != 1:
+        return -1
+    if mask is not None:
+        return _best_legal(values, mask, only)
+    if not 0 < values.size <= SMALL:
+        best = int(values.argmax()) if values.size else -1
+        return best if best >= 0 and not only and values[best] == values[best] else -1
+    row = values.tolist()
+    top = max(row)  # passes over NaNs, unless the first one is
+    if top != top or (only and row.count(top) > 1):
+        return -1
+    return row.index(top)
+
+
+def has_no_nan(numbers: Any, legal: Any) -> bool:
+    """Whether NumPy's own argmax gives the first of the maxima: known values, all legal, without a NaN."""
+    return legal is None and isinstance(numbers, np.ndarray) and not np.isnan(numbers.max(-1)).any()
+
+
+def _best_legal(values: np.ndarray, mask: Any, only: bool) -> int:
+    if type(mask) is not np.ndarray or mask.shape != values.shape or mask.dtype.char != "?":
+        return -1
+    row = values[mask].tolist()
+    top = max(row, default=math.nan)
+    if top != top or (only and row.count(top) > 1):
+        return -1
+    return mask.nonzero()[0].item(row.index(top))

@@ -1,0 +1,141 @@
+"""One step of a table of values towards what was seen."""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rlcore.approximators.tabular import Cells, TabularApproximator
+from rlcore.errors import ConfigError, RLCoreError
+from rlcore.learners.targets import bellman_target, best_value
+from rlcore.struct import is_traced
+
+
+def bellman_update(
+    approximator: TabularApproximator,
+    state: Any,
+    next_state: Any,
+    action: Any,
+    reward: Any,
+    terminated: Any,
+    gamma: Any,
+    alpha: Any,
+    next_mask: Any = None,
+) -> None:
+    """Moves the value of every transition towards its target, one after the other.
+
+    Args:
+        approximator: The table; traced, it gets a new one.
+        state: `[B]` indices, or one, as all that follow.
+        next_state: Where it led.
+        action: What was done; ignored by a table of state values.
+        reward: What it gave.
+        terminated: Whether nothing comes after.
+        gamma: Discount, a number for all or `[B]`.
+        alpha: Step size, likewise.
+        next_mask: `[B, actions]` bool, the actions among which the best next one is; `None`: all.
+
+    Raises:
+        ConfigError: On the host, a state or action outside the table.
+        RLCoreError: On the host, a value that would not be finite; it is not written.
+
+    Source: Sutton & Barto 2018, eq. 6.8; Julia `bellman_update!`.
+    """
+    table = approximator.table
+    if reward.__class__ is float and table.__class__ is np.ndarray:
+        _update_cell(approximator.cells(), state, next_state, action, reward, terminated, gamma, alpha, next_mask)
+        return
+    rows = (state, next_state, action, reward, terminated, gamma, alpha, next_mask)
+    if isinstance(table, np.ndarray) and not any(map(is_traced, rows)):
+        _update_host(approximator.cells(), *rows)
+    else:
+        approximator.table = _update_traced(jnp.asarray(table), *rows)
+
+
+def _update_cell(
+    cells: Cells,
+    state: int,
+    next_state: int,
+    action: int,
+    reward: float,
+    terminated: bool,
+    gamma: float,
+    alpha: float,
+    next_mask: Any,
+) -> None:
+    """One transition, in plain numbers: each operation is rounded to the table's dtype, as in a trace."""
+    if cells.is_state_value:
+        action, next_mask = 0, None
+    n_actions = cells.n_actions
+    if not (0 <= state < cells.n_states and 0 <= next_state < cells.n_states and 0 <= action < n_actions):
+        raise _outside(cells, state, next_state, action)
+    numbers, rounded = cells.numbers, cells.scratch
+    at = state * n_actions + action
+    old = numbers[at]
+    rounded[0] = reward
+    if not terminated:
+        start = next_state * n_actions
+        values = numbers[start : start + n_actions].tolist()
+        if next_mask is not None:
+            values = [value for value, is_legal in zip(values, next_mask, strict=True) if is_legal]
+        rounded[1] = gamma
+        rounded[1] = rounded[1] * max(values, default=0.0)
+        rounded[0] = rounded[0] + rounded[1]
+    rounded[0] = rounded[0] - old
+    rounded[1] = alpha
+    rounded[0] = rounded[1] * rounded[0]
+    rounded[0] = old + rounded[0]
+    new = rounded[0]
+    if not math.isfinite(new):
+        raise RLCoreError(
+            f"the new value of state {state}, action {action} would be {new} (it was {old}; reward {reward}, "
+            f"gamma {gamma}, alpha {alpha}) and was not written; look for extreme rewards"
+        )
+    numbers[at] = new
+
+
+def _update_host(cells: Cells, *columns: Any) -> None:
+    *numbers, next_mask = [None if column is None else np.asarray(column) for column in columns]
+    n_rows = np.size(columns[3])  # of the reward
+    rows = [[0] * n_rows if number is None else np.broadcast_to(number, (n_rows,)).tolist() for number in numbers]
+    masks = [None] * n_rows if next_mask is None else next_mask.reshape(n_rows, -1).tolist()
+    for row in zip(*rows, masks, strict=True):
+        _update_cell(cells, *row)
+
+
+def _update_traced(table: jax.Array, *columns: Any) -> jax.Array:
+    *numbers, next_mask = [None if column is None else jnp.asarray(column) for column in columns]
+    n_rows = jnp.size(columns[3])  # of the reward
+    rows = [None if number is None else jnp.broadcast_to(number, (n_rows,)) for number in numbers]
+    masks = None if next_mask is None else next_mask.reshape(n_rows, -1)
+    if n_rows == 1:
+        return _update_row(table, *jax.tree.map(lambda column: column[0], (*rows, masks)))
+    return jax.lax.scan(lambda table, row: (_update_row(table, *row), None), table, (*rows, masks))[0]
+
+
+def _update_row(
+    table: jax.Array,
+    state: Any,
+    next_state: Any,
+    action: Any,
+    reward: Any,
+    terminated: Any,
+    gamma: Any,
+    alpha: Any,
+    next_mask: Any,
+) -> jax.Array:
+    """One transition, in the same order of operations as `_update_cell`."""
+    future = table[next_state]
+    value, at = (future, state) if table.ndim == 1 else (best_value(future, next_mask), (state, action))
+    old = table[at]
+    target = bellman_target(reward.astype(table.dtype), value, gamma.astype(table.dtype), terminated)
+    return table.at[at].set(old + alpha.astype(table.dtype) * (target - old))
+
+
+def _outside(cells: Cells, state: Any, next_state: Any, action: Any) -> ConfigError:
+    if not 0 <= action < cells.n_actions:
+        return ConfigError(f"action is {action}, expected from 0 to {cells.n_actions - 1}, the columns of the table")
+    name, wrong = ("next_state", next_state) if 0 <= state < cells.n_states else ("state", state)
+    return ConfigError(f"{name} is {wrong}, expected from 0 to {cells.n_states - 1}, the rows of the table")
