@@ -13,7 +13,6 @@ from rlcore.stop_conditions import StopAfterNEpisodes, StopAfterNSteps, StopSign
 from rlcore.trajectories import BatchSampler, CircularTraces, InsertSampleRatioController, Trajectory
 
 __all__ = [
-    "MLP",
     "Agent",
     "Approximator",
     "BatchSampler",
@@ -23,6 +22,7 @@ __all__ = [
     "Experiment",
     "Hook",
     "InsertSampleRatioController",
+    "MLP",
     "QBasedPolicy",
     "RandomPolicy",
     "Stage",

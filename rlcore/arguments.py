@@ -25,7 +25,9 @@ def check_whole(name: str, value: Any, at_least: int = 1) -> int:
     return number
 
 
-def check_number(name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: bool = False) -> float:
+def check_number(
+    name: str, value: Any, low: float = -math.inf, high: float = math.inf, *, above: bool = False
+) -> float:
     """`value` as a finite Python float.
 
     Raises:
@@ -34,8 +36,12 @@ def check_number(name: str, value: Any, low: float = -math.inf, high: float = ma
     is_number = isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
     if is_number and low <= value <= high and not (above and value == low):
         return float(value)
-    bounds = "" if low == -math.inf else f" above {low:g}" if above else f" of at least {low:g}"
-    bounds += "" if high == math.inf else f"{' and' if bounds else ''} of at most {high:g}"
+    if low == -math.inf:
+        bounds = ""
+    elif high == math.inf:
+        bounds = f" above {low:g}" if above else f" of at least {low:g}"
+    else:
+        bounds = f" {'above' if above else 'from'} {low:g} to {high:g}"
     raise ConfigError(f"{name} is {value!r}, expected a finite number{bounds}")
 
 

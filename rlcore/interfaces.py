@@ -6,7 +6,7 @@ A contract has one base class. A method that raises `NotImplementedError` must b
 
 import enum
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import jax
 import numpy as np

@@ -11,7 +11,8 @@ import hashlib
 import math
 import operator
 import secrets
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +24,7 @@ from rlcore.errors import ConfigError
 from rlcore.struct import is_traced, walk
 
 BLOCK = 4096  # numbers hashed at a time on the host
+FEW = 32  # up to so many numbers at a time a Python list is quicker than NumPy
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 _LOW = 0xFFFFFFFF
 
@@ -38,8 +40,15 @@ class Random:
     Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"; replaces Julia's `rng` arguments.
     """
 
-    __slots__ = ("_key", "_base", "_at", "_arrays", "_floats", "_words")
-    __struct_fields__ = {"leaf": ("_key", "_count"), "static": (), "cached": ()}
+    __slots__ = ("_arrays", "_at", "_base", "_floats", "_key", "_words")
+    __struct_fields__: ClassVar = {"leaf": ("_key", "_count"), "static": (), "cached": ()}
+
+    _key: Any  # [2] uint32, None before it is named
+    _base: Any  # the count when the block at hand began: an int on the host, else [2] uint32
+    _at: int  # how many were drawn since
+    _arrays: dict[str, np.ndarray] | None  # the block at hand, by the kind of its numbers
+    _floats: list[float] | None
+    _words: list[int] | None
 
     def __init__(self, key: Any = None, count: int = 0) -> None:
         """A stream that stands at number `count`.
@@ -72,7 +81,7 @@ class Random:
     @_count.setter
     def _count(self, count: Any) -> None:
         self._base, self._at = count, 0
-        self._arrays: dict[str, np.ndarray] | None = None
+        self._arrays = None
         self._floats = self._words = None
 
     def is_named(self) -> bool:
@@ -90,11 +99,14 @@ class Random:
 
     def integers(self, high: Any, shape: Shape = None) -> Any:
         """Whole numbers in [0, high): the high word of 2^32 u(i) times `high`, at most 2^-32 off uniform."""
-        if shape is None and self._words is not None:
+        if self._words is not None:
             at = self._at
-            if at < BLOCK:
+            if shape is None and at < BLOCK:
                 self._at = at + 1
                 return self._words[at] * high >> 32
+            if shape.__class__ is int and shape <= FEW and high.__class__ is int and at + shape <= BLOCK:
+                self._at = at + shape
+                return np.array([word * high >> 32 for word in self._words[at : at + shape]], np.int64)
         words = self._draw("_words", shape)
         if isinstance(words, int):
             return words * int(high) >> 32
@@ -131,7 +143,7 @@ class Random:
             numbers = _TRANSFORMS[kind](words_at(self._key, _add(self._base, self._at), size))
             self._at += size
             return numbers[0] if shape is None else numbers.reshape(shape)
-        pieces = []
+        pieces: list[np.ndarray] = []
         while size > 0 or not pieces:
             if self._arrays is None or self._at >= BLOCK:
                 self._load()
@@ -139,9 +151,9 @@ class Random:
             self._at = min(start + size, BLOCK)
             pieces.append(self._array(kind)[start : self._at])
             size -= self._at - start
+        if kind in ("_floats", "_words") and _is_few(shape) and getattr(self, kind) is None:  # a list serves the next
+            setattr(self, kind, self._array(kind).tolist())
         if shape is None:
-            if kind in ("_floats", "_words"):  # the next ones come out of a list: the fast path
-                setattr(self, kind, self._array(kind).tolist())
             return pieces[0].item()
         numbers = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         return numbers if isinstance(shape, int) else numbers.reshape(shape)
@@ -257,6 +269,10 @@ def words_at(key: jax.Array, count: Any, n: int) -> jax.Array:
     return jax.lax.dynamic_slice(pairs.T.ravel(), ((low & 1).astype(jnp.int32),), (n,))
 
 
+def _is_few(shape: Shape) -> bool:
+    return shape is None or (isinstance(shape, int) and shape <= FEW)
+
+
 def _add(count: Any, n: int) -> Any:
     """`count + n` for a count of two words."""
     count = jnp.asarray(divmod(count, 1 << 32) if isinstance(count, int) else count, jnp.uint32)
@@ -291,4 +307,9 @@ def _gumbel(words: jax.Array) -> jax.Array:
     return -jnp.log(-jnp.log(_between(words)))
 
 
-_TRANSFORMS = {"_words": lambda words: words, "_floats": _uniform, "_normals": _normal, "_gumbels": _gumbel}
+_TRANSFORMS: dict[str, Callable[[Any], Any]] = {
+    "_words": lambda words: words,
+    "_floats": _uniform,
+    "_normals": _normal,
+    "_gumbels": _gumbel,
+}

@@ -95,7 +95,7 @@ def _nothing(action: Any = None) -> None:
 def _closing(stage: Stage, policy: Policy, env: Environment, handlers: tuple[list, ...]) -> Callable[..., None]:
     """A stage that runs on every exit: all handlers are called, whichever of them fail; the first error is raised."""
     first, keepers, learners, last = handlers
-    calls = [(handler, (policy, env)) for handler in first]
+    calls: list[tuple[Any, tuple]] = [(handler, (policy, env)) for handler in first]
     calls += [(keep, (env,)) for keep in keepers] + [(learn, (stage,)) for learn in learners]
     calls += [(handler, (policy, env)) for handler in last]
 

@@ -3,7 +3,7 @@
 import difflib
 import enum
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rlcore.errors import HookError
@@ -70,13 +70,13 @@ def overridden(component: Any, stage: Stage, base: Any) -> list[Callable[..., An
 
 
 def called_by_push(component: Any, stage: Stage, base: Any) -> list[Callable[..., Any]]:
-    """What the `push` of `base` calls: the handlers, or the stage method alone where a class comes from its own push."""
+    """What the `push` of `base` calls: the handlers, or the stage method alone for a class with a push of its own."""
     if type(component).push is not base.push and type(component).handlers is base.handlers:
         return [getattr(component, stage.value)]
     return component.handlers(stage)
 
 
-def check_methods(component: Any, arguments: dict[str, tuple[str, ...]]) -> None:
+def check_methods(component: Any, arguments: Mapping[str, tuple[str, ...]]) -> None:
     """Refuses a class with a misspelt stage method, or a method that can't take the loop's arguments.
 
     Args:

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -36,14 +36,14 @@ class StopCondition(Staged):
         return StopIfAll(*_members(StopIfAll, self), *_members(StopIfAll, other))
 
 
-def _members(kind: type, condition: Any) -> tuple:
-    return condition.conditions if type(condition) is kind else (condition,)
+def _members(kind: "type[_Composed]", condition: Any) -> tuple[Any, ...]:
+    return condition.conditions if isinstance(condition, kind) else (condition,)
 
 
 class _Composed(StopCondition):
     """Several conditions, all asked at every step, so that the counters of each are right."""
 
-    _reduce: Callable[[list[bool]], bool]
+    _reduce: ClassVar[Any]
 
     def __init__(self, *conditions: StopCondition) -> None:
         name = type(self).__name__
@@ -299,4 +299,3 @@ class StopSignal(StopCondition):
     def reason(self) -> str:
         """The class, and what `set` was told."""
         return f"StopSignal: {self._reason}" if self._reason else "StopSignal"
-

@@ -9,7 +9,7 @@ assign to the copy that JAX unflattened for that trace, so the same method is pu
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import CellType, FunctionType
 from typing import Any, TypeVar, dataclass_transform
 
@@ -49,7 +49,7 @@ def struct(cls: type[C]) -> type[C]:
             f"{cls.__name__} inherits from {open_base.__name__}, which has no __slots__, so attributes that are not "
             f"declared would be lost in a trace; add `__slots__ = ()` to {open_base.__name__} or make it a @struct"
         )
-    made = dataclasses.dataclass(cls, eq=False, slots=True, init="__init__" not in cls.__dict__)
+    made: Any = dataclasses.dataclass(cls, eq=False, slots=True, init="__init__" not in cls.__dict__)
     _point_super_at(made, cls)
     fields = dataclasses.fields(made)
     names = {
@@ -64,7 +64,7 @@ def struct(cls: type[C]) -> type[C]:
 
     def allocate(cls: type, *arguments: Any, **named: Any) -> Any:
         """Fields with a default hold it before `__init__` runs, also one that the class wrote itself."""
-        self = new(cls)
+        self: Any = new(cls)
         for name, default in defaults:
             assign(self, name, default)
         return self
@@ -77,7 +77,7 @@ def struct(cls: type[C]) -> type[C]:
         return tuple(zip(keys, children, strict=True)), configuration
 
     def unflatten(configuration: tuple, children: tuple) -> Any:
-        self = new(made)
+        self: Any = new(made)
         for name, value in zip(leaves, children, strict=True):
             assign(self, name, value)
         for name, value in zip(statics, configuration, strict=True):
@@ -87,7 +87,7 @@ def struct(cls: type[C]) -> type[C]:
         return self
 
     made.__new__ = allocate
-    jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
+    jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)  # type: ignore[arg-type]
     return made
 
 
@@ -146,7 +146,9 @@ def walk(component: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         parts = list(component.items())
     elif isinstance(component, list | tuple):
         parts = list(enumerate(component))
-    elif hasattr(component, "__dict__") and any(base.__module__.startswith("rlcore.") for base in type(component).__mro__):
+    elif hasattr(component, "__dict__") and any(
+        base.__module__.startswith("rlcore.") for base in type(component).__mro__
+    ):
         parts = list(vars(component).items())
     else:
         return

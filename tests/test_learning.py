@@ -125,7 +125,10 @@ def test_the_first_two_updates_of_q_learning_by_hand():
 def test_rows_learn_the_same_values_whatever_the_autoreset(mode):
     """Rows of lengths 2 and 4 pay 1 + 2 (+ 3 + 4); the state tells them apart; values of the first steps: 3 and 10."""
     agent = tabular(400_000, 2, alpha=1.0)
-    env = as_environment(counts((2, 4), mode), state=(lambda x: (x[:, 0] // 100_000 * 10 + x[:, 0] % 10).astype(int), spaces.Discrete(400_000)))
+    env = as_environment(
+        counts((2, 4), mode),
+        state=(lambda x: (x[:, 0] // 100_000 * 10 + x[:, 0] % 10).astype(int), spaces.Discrete(400_000)),
+    )
     Experiment(agent, env, steps(200), seed=0).run()
     table = agent.policy.learner.approximator.table
     assert table[0].max() == 3.0

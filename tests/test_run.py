@@ -146,8 +146,8 @@ def test_a_reset_condition_counts_every_episode_from_zero_after_a_stop_in_the_mi
 class Fails(Hook):
     """Raises at a stage, and keeps a tape of the others."""
 
-    def __init__(self, at, error=ValueError("boom")):
-        self.at, self.error, self.tape = at, error, []
+    def __init__(self, at, error=None):
+        self.at, self.error, self.tape = at, error or ValueError("boom"), []
 
     def push(self, stage, policy, env):
         self.tape.append(stage)
@@ -195,7 +195,9 @@ def test_an_error_of_the_environment_keeps_its_type_and_says_where():
     assert hook.steps == [4, 4]
 
 
-@pytest.mark.parametrize(("number", "error", "code"), [(signal.SIGINT, KeyboardInterrupt, None), (signal.SIGTERM, SystemExit, 143)])
+@pytest.mark.parametrize(
+    ("number", "error", "code"), [(signal.SIGINT, KeyboardInterrupt, None), (signal.SIGTERM, SystemExit, 143)]
+)
 @pytest.mark.parametrize("at", [Stage.PRE_EXPERIMENT, Stage.PRE_EPISODE, Stage.PRE_ACT, Stage.POST_ACT])
 def test_signals_end_the_step_and_then_the_run(number, error, code, at):
     class Kills(Hook):

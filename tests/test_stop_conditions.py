@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ class Steps(Hook):
 class Bar:
     """Stands in for tqdm."""
 
-    made: list = []
+    made: ClassVar = []
 
     def __init__(self, total, unit, disable):
         self.total, self.unit, self.disable, self.n, self.is_closed = total, unit, False, 0, False

@@ -16,11 +16,11 @@ from rlcore.errors import ConfigError
 from rlcore.networks.mlp import MLP
 
 _FLOAT32 = np.dtype(np.float32)
-_ZERO, _HALF = np.float32(0.0), np.float32(0.5)
+_ZERO, _HALF = np.array(0.0, np.float32), np.array(0.5, np.float32)  # arrays are quicker beside arrays than numbers
 _DROPPED = (jax.nn.identity, nnx.identity)  # nothing to do when acting
 
 # Each is a list of ufuncs with the number they take beside the array; every one writes into the array.
-_ACTIVATIONS: dict[Any, tuple[tuple[np.ufunc, np.float32 | None], ...]] = {
+_ACTIVATIONS: dict[Any, tuple[tuple[np.ufunc, np.ndarray | None], ...]] = {
     jax.nn.relu: ((np.maximum, _ZERO),),
     jax.nn.tanh: ((np.tanh, None),),
     jnp.tanh: ((np.tanh, None),),
@@ -33,7 +33,7 @@ class DenseLayer(NamedTuple):
 
     path: tuple[Any, ...]
     has_bias: bool
-    ufuncs: tuple[tuple[np.ufunc, np.float32 | None], ...]
+    ufuncs: tuple[tuple[np.ufunc, np.ndarray | None], ...]
 
 
 def dense_layers(model: nnx.Module) -> tuple[DenseLayer, ...] | None:
@@ -156,8 +156,7 @@ def _arrays(parameters: Any, layer: DenseLayer) -> tuple[np.ndarray, np.ndarray 
 
 def _calls(out: np.ndarray, bias: np.ndarray | None, ufuncs: Any) -> list[Callable[[], Any]]:
     added = [] if bias is None else [partial(np.add, out, bias, out=out)]
-    # a full array beside `out` is quicker than a number
-    inputs = [(ufunc, (out,) if number is None else (out, np.full_like(out, number))) for ufunc, number in ufuncs]
+    inputs = [(ufunc, (out,) if number is None else (out, number)) for ufunc, number in ufuncs]
     return added + [partial(ufunc, *arguments, out=out) for ufunc, arguments in inputs]
 
 

@@ -11,7 +11,7 @@ from rlcore.environments.check_answers import same
 from rlcore.environments.check_faces import counted_resets, face_of, missing_methods
 from rlcore.environments.check_rollout import NO_RESET, _Rollout
 from rlcore.environments.single import SingleEnvironment
-from rlcore.environments.spaces import indexed_from_zero
+from rlcore.environments.spaces import indexed_from_zero, shown
 from rlcore.environments.vector import VectorEnvironment
 from rlcore.environments.vector_kinds import check_rows_agree, mode_of
 from rlcore.errors import ConfigError, EnvContractError
@@ -138,7 +138,7 @@ def _try_config(report: _Report, where: str, check: Any) -> None:
 def _compare(first: list[Any], second: list[Any], report: _Report) -> None:
     for one, other in zip(first, second, strict=False):
         if not same(one[1:], other[1:]):
-            what = f"the same seed and actions gave {one[1:]} and, the second time, {other[1:]}"
+            what = f"the same seed and actions gave {shown(one[1:])} and, the second time, {shown(other[1:])}"
             fix = "draw every random number from self.np_random, or a generator that reset(seed) starts anew"
             report.add(one[0], what, fix)
             return
@@ -150,5 +150,5 @@ def _check_starts(rollout: _Rollout, report: _Report) -> None:
     if len(finals) < 2 or not all(same(starts[0], state) for state in starts + finals):
         return
     if not all(same(starts[0], state) for _, state, *_ in rollout.record):
-        what = f"all {len(finals)} episodes ended in the state {starts[0]!r}, where they began; expected the last state"
+        what = f"all {len(finals)} episodes ended in the state {shown(starts[0])}, where they began, expected the last"
         report.add("at the ends of episodes", what, NO_RESET)

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium import spaces
 
 from rlcore.environments.masks import is_flags
+from rlcore.environments.spaces import shown
 from rlcore.errors import EnvContractError
 
 Problems = Iterator[tuple[str, str]]
@@ -63,18 +64,18 @@ def reward_problems(raw: Any, rows: int | None) -> Problems:
     expected = "a number such as 1.0" if rows is None else f"{rows} numbers"
     if array.dtype.kind not in "biuf" or array.shape != shape:
         kind = type(raw).__name__ if array.dtype.kind not in "biuf" else f"{array.dtype} of shape {array.shape}"
-        yield f"the reward is {raw!r} ({kind}), expected {expected}", "answer float(reward), or float32 `[rows]`"
+        yield f"the reward is {shown(raw)} ({kind}), expected {expected}", "answer float(reward), or float32 `[rows]`"
     elif not all(isfinite(number) for number in array.ravel().tolist()):
-        yield f"the reward is {raw!r}, expected finite numbers", "find where it becomes NaN or infinite"
+        yield f"the reward is {shown(raw)}, expected finite numbers", "find where it becomes NaN or infinite"
 
 
 def flag_problems(name: str, raw: Any, rows: int | None) -> Problems:
     """Of the `terminated` or `truncated` flag, or of those of `rows` environments side by side."""
     array = np.asarray(raw)
     if rows is None and not isinstance(raw, bool | np.bool_):
-        yield f"{name} is {raw!r} ({type(raw).__name__}), expected a bool", f"answer bool({name})"
+        yield f"{name} is {shown(raw)} ({type(raw).__name__}), expected a bool", f"answer bool({name})"
     elif rows is not None and (array.shape != (rows,) or not is_flags(array)):
-        yield f"{name} is {raw!r}, expected {rows} bools", f"answer a bool array of shape ({rows},)"
+        yield f"{name} is {shown(raw)}, expected {rows} bools", f"answer a bool array of shape ({rows},)"
 
 
 def mask_problems(raw: Any, read: Callable[[Any], Any], is_exempt: Any) -> Problems:

@@ -67,7 +67,7 @@ def face_of(env: Any, seed: int | None) -> _Face:
         return _own_face(env, seed)
 
     def begin(seed: int | None) -> Any:
-        return env.reset(seed=seed)
+        return env.reset() if seed is None else env.reset(seed=seed)
 
     if isinstance(env, VectorEnv):
         return _Face(env, env.single_observation_space, env.single_action_space, env.num_envs, begin, env.step)

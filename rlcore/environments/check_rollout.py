@@ -11,8 +11,10 @@ from rlcore.environments.check_faces import _Face, action_drawer, is_over_at_sta
 from rlcore.environments.masks import KEY, mask_reader, take_mask, without_mask
 from rlcore.environments.readers import state_reader
 from rlcore.environments.rows import row_of
+from rlcore.environments.spaces import shown
 
 NO_RESET = "answer the episode's last state and leave the reset to the caller"
+_FAILED = object()
 _EXCEPTIONS = 5  # after so many the rollout is given up
 
 
@@ -61,11 +63,11 @@ class _Rollout:
         """Resets, and says whether there is an episode to act in."""
         self.episode, self.step, self.over = self.episode + 1, 0, False
         answer = self.reset_answer(seed)
-        if answer is None:
+        if answer is _FAILED:
             return False
         if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[1], dict):
             fix = "end reset with return state, {}"
-            self.report.add(self.where(), f"reset answered {answer!r}, expected the pair (state, info)", fix)
+            self.report.add(self.where(), f"reset answered {shown(answer)}, expected the pair (state, info)", fix)
             return False
         self.take_in(*answer, exempt=False)
         self.starts.append(self.kept[1])
@@ -82,14 +84,14 @@ class _Rollout:
         except TypeError as error:
             if seed is None or "seed" not in str(error):
                 self.report.add_exception(self.where(), f"reset(seed={seed})", error)
-                return None
+                return _FAILED
             self.takes_seed = False
             fix = "write def reset(self, seed=None), in a Gymnasium one def reset(self, *, seed=None, options=None)"
             self.report.add(self.where(), f"reset takes no seed: {error}", fix)
             return self.reset_answer(None)
         except Exception as error:
             self.report.add_exception(self.where(), f"reset(seed={seed})", error)
-            return None
+            return _FAILED
 
     def take_step(self) -> bool:
         """Takes one random legal step, and says whether the environment can go on."""
@@ -107,7 +109,7 @@ class _Rollout:
                 self.where(), "reset was called inside the step, expected the episode's last state", NO_RESET
             )
         if not isinstance(answer, tuple) or len(answer) != 5 or not isinstance(answer[4], dict):
-            what = f"step answered {answer!r}, expected (state, reward, terminated, truncated, info)"
+            what = f"step answered {shown(answer)}, expected (state, reward, terminated, truncated, info)"
             self.report.add(self.where(), what, "end step with these five, info being a dict")
             self.exceptions += 1
             return False
@@ -133,7 +135,9 @@ class _Rollout:
         """Checks a state and its mask, and that the state before was not overwritten."""
         before, copied = self.kept
         if not same(before, copied):
-            what = f"the state answered one step ago was {copied!r} and is {before!r} now, expected it to stay"
+            what = (
+                f"the state answered one step ago was {shown(copied)} and is {shown(before)} now, expected it to stay"
+            )
             self.report.add(self.where(), what, "answer a copy: state.copy()")
         state, info = take_mask(state, info, self.inside)
         self.report.add_all(self.where(), state_problems(state, self.space, self.read))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from rlcore.environments.spaces import shown
 from rlcore.errors import EnvContractError
 
 KEY = "action_mask"
@@ -30,10 +31,10 @@ def mask_reader(action_space: spaces.Space, rows: int | None = None) -> MaskRead
         try:
             array = np.asarray(raw)
         except ValueError as error:
-            raise EnvContractError(f"{raw!r}, expected flags of shape {shape}") from error
+            raise EnvContractError(f"{shown(raw)}, expected flags of shape {shape}") from error
         if array.shape != shape or not is_flags(array):
             raise EnvContractError(
-                f"{raw!r} ({array.dtype} of shape {array.shape}), expected bools of shape {shape}, one per action"
+                f"{shown(raw)} ({array.dtype} of shape {array.shape}), expected bools of shape {shape}, one per action"
             )
         return array.astype(bool)
 
@@ -41,7 +42,7 @@ def mask_reader(action_space: spaces.Space, rows: int | None = None) -> MaskRead
 
 
 def _refuse(raw: Any) -> None:
-    raise EnvContractError(f"{raw!r}, expected none: masks are for Discrete actions only; take it out of info")
+    raise EnvContractError(f"{shown(raw)}, expected none: masks are for Discrete actions only; take it out of info")
 
 
 def without_mask(state_space: spaces.Space, action_space: spaces.Space) -> tuple[str, spaces.Space]:

@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from rlcore.environments.masks import is_flags
-from rlcore.environments.spaces import WholeSpace, is_inside, range_of, shape_of
+from rlcore.environments.spaces import WholeSpace, is_inside, range_of, shape_of, shown
 from rlcore.errors import EnvContractError
 
 Reader = Callable[[Any], Any]
@@ -52,7 +52,7 @@ def _dict_reader(readers: dict[str, Reader]) -> Reader:
 def _tuple_reader(readers: list[Reader]) -> Reader:
     def read(raw: Any) -> tuple[Any, ...]:
         if not isinstance(raw, tuple | list) or len(raw) != len(readers):
-            raise EnvContractError(f"{type(raw).__name__} {raw!r}, expected a tuple of {len(readers)}")
+            raise EnvContractError(f"{type(raw).__name__} {shown(raw)}, expected a tuple of {len(readers)}")
         return tuple(
             _read_part(str(i), reader, part) for i, (reader, part) in enumerate(zip(readers, raw, strict=True))
         )
@@ -72,7 +72,7 @@ def _discrete_reader(n: int, start: int) -> Reader:
         state = raw if raw.__class__ is int else whole_number(raw)
         if start <= state < start + n:
             return state - start
-        raise EnvContractError(f"{raw!r}, expected a whole number from {start} to {start + n - 1}")
+        raise EnvContractError(f"{shown(raw)}, expected a whole number from {start} to {start + n - 1}")
 
     return read
 
@@ -85,7 +85,7 @@ def whole_number(raw: Any) -> int:
     """
     array = np.asarray(raw)
     if array.size != 1 or array.dtype.kind not in "iu":
-        raise EnvContractError(f"{raw!r} ({type(raw).__name__}), expected a whole number")
+        raise EnvContractError(f"{shown(raw)} ({type(raw).__name__}), expected a whole number")
     return int(array.item())
 
 
@@ -98,7 +98,7 @@ def _whole_reader(space: Any, shape: tuple[int, ...]) -> Reader:
     def read(raw: Any) -> np.ndarray:
         state = read_array(raw)
         if not is_inside(state, start, n):
-            raise EnvContractError(f"{raw!r} is outside {space}")
+            raise EnvContractError(f"{shown(raw)} is outside {space}")
         return state if counts_from_zero else (state - start).astype(state.dtype)
 
     return read
@@ -145,7 +145,7 @@ def reward_reader(rows: int) -> Callable[[Any], np.ndarray]:
     def read(raw: Any) -> np.ndarray:
         array = np.asarray(raw)
         if array.shape != (rows,) or array.dtype.kind not in "biuf":
-            raise EnvContractError(f"{raw!r}, expected {rows} numbers")
+            raise EnvContractError(f"{shown(raw)}, expected {rows} numbers")
         if not is_finite(array):
             row = int(np.flatnonzero(~np.isfinite(array))[0])
             raise EnvContractError(f"{array[row]} in row {row}, expected finite numbers")
@@ -160,7 +160,7 @@ def flags_reader(rows: int) -> Callable[[Any], np.ndarray | None]:
     def read(raw: Any) -> np.ndarray | None:
         array = np.asarray(raw)
         if array.shape != (rows,) or not is_flags(array):
-            raise EnvContractError(f"{raw!r}, expected {rows} bools")
+            raise EnvContractError(f"{shown(raw)}, expected {rows} bools")
         return array.astype(bool) if 1 in array.tobytes() else None
 
     return read
@@ -175,7 +175,7 @@ def _array_reader(shape: tuple[int, ...], dtype: np.dtype) -> Reader:
         try:
             array = np.asarray(raw)
         except ValueError as error:
-            raise EnvContractError(f"{type(raw).__name__} {raw!r}, expected an array of shape {shape}") from error
+            raise EnvContractError(f"{type(raw).__name__} {shown(raw)}, expected an array of shape {shape}") from error
         if array.shape != shape:
             raise EnvContractError(f"{type(raw).__name__} of shape {array.shape}, expected shape {shape}")
         if array.dtype == dtype:

@@ -34,6 +34,15 @@ def write_row(states: Any, row: int, state: Any) -> None:
     _map(write, states, state)
 
 
+def share_arrays(state: Any, other: Any) -> bool:
+    """Whether an array in one state lies in the memory of its counterpart in the other."""
+    if isinstance(state, dict) and isinstance(other, dict):
+        return any(share_arrays(part, other.get(key)) for key, part in state.items())
+    if isinstance(state, tuple) and isinstance(other, tuple):
+        return any(map(share_arrays, state, other))
+    return isinstance(state, np.ndarray) and isinstance(other, np.ndarray) and np.may_share_memory(state, other)
+
+
 def _map(function: Callable[..., Any], first: Any, *others: Any) -> Any:
     if isinstance(first, dict):
         return {key: _map(function, part, *(other[key] for other in others)) for key, part in first.items()}

@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from rlcore.environments.masks import KEY, take_mask, without_mask
 from rlcore.environments.readers import state_reader
+from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
 from rlcore.errors import EnvContractError
 from rlcore.interfaces import Environment
@@ -87,7 +88,7 @@ class SingleEnvironment(Environment):
             observation, info = take_mask(*answer, self._inside)
             self._raw_mask, self._mask = info.get(KEY), None
         except (TypeError, ValueError, AttributeError):
-            raise self._broken("reset answered", repr(answer), "expected the pair (state, info)") from None
+            raise self._broken("reset answered", shown(answer), "expected the pair (state, info)") from None
         try:
             self._state = self._read(observation)
         except EnvContractError as error:
@@ -112,7 +113,7 @@ class SingleEnvironment(Environment):
             observation, reward, terminated, truncated, info = answer
             self._raw_mask, self._mask = info.get(KEY) if info else None, None
         except (TypeError, ValueError, AttributeError):
-            raise self._broken("step answered", repr(answer), f"expected the five {_FIVE}") from None
+            raise self._broken("step answered", shown(answer), f"expected the five {_FIVE}") from None
         if terminated is not False or truncated is not False:
             self._end(terminated, truncated)
         self._reward = reward if reward.__class__ is float and isfinite(reward) else self._checked_reward(reward)
@@ -138,7 +139,7 @@ class SingleEnvironment(Environment):
             return bool(value)
         array = np.asarray(value)
         if array.size != 1 or array.dtype.kind not in "bui" or array.item() not in (0, 1):
-            raise self._broken(f"{name} is", f"{value!r} ({type(value).__name__})", "expected a bool")
+            raise self._broken(f"{name} is", f"{shown(value)} ({type(value).__name__})", "expected a bool")
         return bool(array.item())
 
     def _checked_reward(self, reward: Any) -> float:
@@ -146,7 +147,7 @@ class SingleEnvironment(Environment):
             return float(reward)
         array = np.asarray(reward) if not isinstance(reward, str | bytes) and reward is not None else np.array("")
         if array.size != 1 or array.dtype.kind not in "biuf":
-            raise self._broken("the reward is", f"{reward!r} ({type(reward).__name__})", "expected a number")
+            raise self._broken("the reward is", f"{shown(reward)} ({type(reward).__name__})", "expected a number")
         if array.ndim and not self._has_warned:
             self._has_warned = True
             warnings.warn(

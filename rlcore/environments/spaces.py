@@ -60,3 +60,9 @@ def is_inside(array: np.ndarray, start: Any, n: Any) -> bool:
         values = array.tolist()
         return start <= min(values) and max(values) < start + n
     return bool(np.all(array >= start) and np.all(array < start + n))
+
+
+def shown(value: Any) -> str:
+    """Any value on one line of at most 200 characters, for messages."""
+    line = " ".join(repr(value).split())
+    return line if len(line) <= 200 else f"{line[:200]}..."

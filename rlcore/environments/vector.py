@@ -9,7 +9,8 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 
 from rlcore.environments.masks import KEY, take_mask, without_mask
 from rlcore.environments.readers import flags_reader, reward_reader, state_reader
-from rlcore.environments.rows import chosen_rows, copy_rows, row_of, write_row
+from rlcore.environments.rows import chosen_rows, copy_rows, row_of, share_arrays, write_row
+from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
 from rlcore.environments.vector_kinds import check_rows_agree, mode_of, name_of
 from rlcore.errors import ConfigError, EnvContractError
@@ -90,7 +91,7 @@ class VectorEnvironment(Environment):
         answer = self.source.reset(**arguments)
         if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict):
             return take_mask(*answer, self._inside)
-        raise self._broken("reset answered", repr(answer), "expected the pair (states, info)")
+        raise self._broken("reset answered", shown(answer), "expected the pair (states, info)")
 
     def act(self, action: Any) -> None:
         """Takes one step in every row; `action` is `[num_envs, ...]`.
@@ -108,7 +109,7 @@ class VectorEnvironment(Environment):
         try:
             observation, reward, terminated, truncated, info = answer
         except (TypeError, ValueError):
-            raise self._broken("step answered", repr(answer), f"expected the five {_FIVE}") from None
+            raise self._broken("step answered", shown(answer), f"expected the five {_FIVE}") from None
         if self._mode is AutoresetMode.NEXT_STEP:
             self._moved = ~self._over if len(self._ended) else self._all
         self._take_reward(reward)
@@ -183,9 +184,14 @@ class VectorEnvironment(Environment):
         if info.get("final_obs") is None:
             raise self._broken("info has no final_obs", "though rows ended", "the states they ended in are needed")
         last, final_info = copy_rows(self._seen), info.get("final_info") or {}
+        inside = getattr(self.source.unwrapped, "_env_obs", None)  # what resets answered, in a SyncVectorEnv
         next_mask = None if self._mask is None else self._mask.copy()
         for row in self._ended.tolist():
             observation = row_of(info["final_obs"], row)
+            if inside is not None and share_arrays(observation, inside[row]):
+                raise self._broken(
+                    f"the last state of row {row} is", "overwritten by its reset", "answer copies, or use another mode"
+                )
             observation, of_row = take_mask(observation, _mask_of_row(final_info, row), self._inside)
             write_row(last, row, self._checked(f"last state of row {row}", self._read_row, observation))
             if of_row.get(KEY) is not None and next_mask is None:

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from rlcore.environments.readers import whole_number
-from rlcore.environments.spaces import WholeSpace, is_inside, range_of, shape_of
+from rlcore.environments.spaces import WholeSpace, is_inside, range_of, shape_of, shown
 from rlcore.errors import EnvContractError
 
 Writer = Callable[[Any], Any]
@@ -33,7 +33,7 @@ def action_writer(space: spaces.Space, rows: int | None = None) -> Writer:
 def _dict_writer(writers: dict[str, Writer]) -> Writer:
     def write(action: Any) -> dict[str, Any]:
         if not isinstance(action, dict) or action.keys() != writers.keys():
-            raise EnvContractError(f"{action!r}, expected a dict with the keys {sorted(writers)}")
+            raise EnvContractError(f"{shown(action)}, expected a dict with the keys {sorted(writers)}")
         return {key: writer(action[key]) for key, writer in writers.items()}
 
     return write
@@ -42,7 +42,7 @@ def _dict_writer(writers: dict[str, Writer]) -> Writer:
 def _tuple_writer(writers: list[Writer]) -> Writer:
     def write(action: Any) -> tuple[Any, ...]:
         if not isinstance(action, tuple | list) or len(action) != len(writers):
-            raise EnvContractError(f"{action!r}, expected a tuple of {len(writers)}")
+            raise EnvContractError(f"{shown(action)}, expected a tuple of {len(writers)}")
         return tuple(writer(part) for writer, part in zip(writers, action, strict=True))
 
     return write
@@ -53,7 +53,7 @@ def _discrete_writer(n: int, start: int) -> Writer:
         index = action if action.__class__ is int else whole_number(action)
         if 0 <= index < n:
             return index + start
-        raise EnvContractError(f"{action!r}, expected an index from 0 to {n - 1}")
+        raise EnvContractError(f"{shown(action)}, expected an index from 0 to {n - 1}")
 
     return write
 
@@ -68,7 +68,7 @@ def _whole_writer(space: Any, shape: tuple[int, ...]) -> Writer:
         if array.shape != shape or array.dtype.kind not in "iub":
             raise EnvContractError(f"{array.dtype} of shape {array.shape}, expected whole numbers of shape {shape}")
         if not is_inside(array, 0, n):
-            raise EnvContractError(f"{action!r}, expected indices from 0 to {n - 1}")
+            raise EnvContractError(f"{shown(action)}, expected indices from 0 to {n - 1}")
         return array.astype(dtype) if counts_from_zero else (array + start).astype(dtype)
 
     return write
@@ -87,7 +87,7 @@ def _box_writer(space: Any, shape: tuple[int, ...]) -> Writer:
             array = array.astype(dtype)  # before it is compared: 0.1 as float64 is below 0.1 as float32
         is_legal = (array >= low) & (array <= high)
         if 0 in is_legal.tobytes():
-            raise EnvContractError(f"{action!r} is outside {space}; clip or squash it in the policy")
+            raise EnvContractError(f"{shown(action)} is outside {space}; clip or squash it in the policy")
         return array if dtype.kind == "f" else array.astype(dtype)
 
     return write

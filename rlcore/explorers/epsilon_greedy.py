@@ -7,8 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from rlcore.arguments import check_flag, check_whole
 from rlcore.errors import ConfigError
-from rlcore.explorers.arguments import flag, whole_number
 from rlcore.explorers.choice import (
     answer,
     answer_prob,
@@ -84,7 +84,7 @@ class EpsilonGreedyExplorer(Explorer):
         Raises:
             ConfigError: An epsilon outside [0, 1] or NaN, an unknown kind, a negative step; a function beside `kind`.
         """
-        self.counter = Counter(whole_number("step", step))
+        self.counter = Counter(check_whole("step", step, 0))
         decay = decay_of(
             0.0 if callable(epsilon_stable) else epsilon_stable, kind, epsilon_init, warmup_steps, decay_steps
         )
@@ -94,7 +94,7 @@ class EpsilonGreedyExplorer(Explorer):
                 "beside it; put them into the function, or pass a number"
             )
         self.schedule = schedule_of(epsilon_stable, self.step) if callable(epsilon_stable) else decay
-        self.break_ties = flag("break_ties", break_ties)
+        self.break_ties = check_flag("break_ties", break_ties)
         self.random = random_or_seeded(seed, "EpsilonGreedyExplorer")
         self._constant = self.schedule.constant()
 
@@ -105,7 +105,7 @@ class EpsilonGreedyExplorer(Explorer):
 
     @step.setter
     def step(self, step: int) -> None:
-        self.counter = Counter(whole_number("step", step))
+        self.counter = Counter(check_whole("step", step, 0))
 
     def epsilon(self, step: Any = None) -> Any:
         """Epsilon at `step`, a whole number or an array of them, by default the current one.

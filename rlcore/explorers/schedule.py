@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rlcore.arguments import check_number, check_whole
 from rlcore.errors import ConfigError
-from rlcore.explorers.arguments import number_between, whole_number
 from rlcore.explorers.counter import LARGEST
 from rlcore.explorers.shares import UNIT, WHOLE
 from rlcore.struct import by_value, namespace
@@ -116,7 +116,7 @@ def decay_of(
     """
     if kind not in ("linear", "exp"):
         raise ConfigError(f'kind is {kind!r}, expected "linear" or "exp"; pass a function for another schedule')
-    warmup, decay = whole_number("warmup_steps", warmup_steps), whole_number("decay_steps", decay_steps)
+    warmup, decay = check_whole("warmup_steps", warmup_steps, 0), check_whole("decay_steps", decay_steps, 0)
     if warmup + decay > LARGEST:
         raise ConfigError(f"warmup_steps + decay_steps is {warmup + decay}, expected at most {LARGEST}; shorten them")
     initial, stable = _units_of("epsilon_init", epsilon_init), _units_of("epsilon_stable", epsilon_stable)
@@ -153,7 +153,7 @@ def block_from(schedule: Decay | Schedule, step: int) -> dict[int, float]:
 
 def _units_of(name: str, epsilon: Any) -> int:
     """An epsilon in units of 2^-24, at least one if it is not 0."""
-    epsilon = number_between(name, epsilon, 0.0, 1.0)
+    epsilon = check_number(name, epsilon, 0.0, 1.0)
     return max(round(epsilon * WHOLE), math.ceil(epsilon))  # ceil: 1 for whatever is above 0
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from rlcore.explorers.arguments import number_between
+from rlcore.arguments import check_number
 from rlcore.explorers.choice import answer, answer_prob, by_weight, candidates, checked, first_of, refuse_rows
 from rlcore.interfaces import Array, Explorer
 from rlcore.random import Random, random_or_seeded
@@ -35,7 +35,7 @@ class WeightedSoftmaxExplorer(Explorer):
         Raises:
             ConfigError: `temperature` is not between 1e-30 and 1e30.
         """
-        self.temperature = number_between("temperature", temperature, 1e-30, 1e30)
+        self.temperature = check_number("temperature", temperature, 1e-30, 1e30)
         self.random = random_or_seeded(seed, "WeightedSoftmaxExplorer")
 
     def plan(self, values: Array, mask: Array | None = None) -> Any:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from rlcore.arguments import check_number, check_whole
 from rlcore.errors import ConfigError
-from rlcore.explorers.arguments import number_between, whole_number
 from rlcore.explorers.choice import answer, answer_prob, candidates, checked, evenly, nth_of
 from rlcore.explorers.counter import LARGEST, Counter
 from rlcore.interfaces import Array, Explorer
@@ -44,10 +44,10 @@ class UCBExplorer(Explorer):
         Raises:
             ConfigError: No action, `c` negative, or `epsilon` below 1e-30.
         """
-        self.counts = np.zeros(whole_number("n_actions", n_actions, 1), np.int32)
+        self.counts = np.zeros(check_whole("n_actions", n_actions, 1), np.int32)
         self.counter, self.random = Counter(1), random_or_seeded(seed, "UCBExplorer")
-        self.c = number_between("c", c, 0.0, 1e30)
-        self.epsilon = number_between("epsilon", epsilon, 1e-30, 1e30)
+        self.c = check_number("c", c, 0.0, 1e30)
+        self.epsilon = check_number("epsilon", epsilon, 1e-30, 1e30)
 
     @property
     def step(self) -> int:

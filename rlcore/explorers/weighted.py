@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from rlcore.explorers.arguments import flag
+from rlcore.arguments import check_flag
 from rlcore.explorers.choice import answer, answer_prob, by_weight, checked, refuse_rows
 from rlcore.interfaces import Array, Explorer
 from rlcore.random import Random, random_or_seeded
@@ -39,7 +39,7 @@ class WeightedExplorer(Explorer):
         Raises:
             ConfigError: `is_normalized` is no bool.
         """
-        self.is_normalized = flag("is_normalized", is_normalized)
+        self.is_normalized = check_flag("is_normalized", is_normalized)
         self.random = random_or_seeded(seed, "WeightedExplorer")
 
     def plan(self, values: Array, mask: Array | None = None) -> Any:

@@ -10,8 +10,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from rlcore.errors import ConfigError
 from rlcore.arguments import check_function, check_whole
+from rlcore.errors import ConfigError
 from rlcore.hooks.base import Hook
 from rlcore.hooks.rows import rows_begun, rows_skipped
 from rlcore.stages import Stage

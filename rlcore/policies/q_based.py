@@ -35,7 +35,8 @@ class QBasedPolicy(Policy):
         """The explorer's choice: an int for a single environment, `[num_envs]` for several."""
         mask = env.legal_action_mask()
         shape = () if env.num_envs is None else (env.num_envs,)
-        explore, action = self.explorer.decide(int(env.action_space().n), shape, mask)
+        space: Any = env.action_space()
+        explore, action = self.explorer.decide(int(space.n), shape, mask)
         if explore is True:
             return action
         return self.explorer.finish(explore, action, self.learner.forward(env.state()), mask)
@@ -69,7 +70,8 @@ class QBasedPolicy(Policy):
     def check(self, env: Environment) -> None:
         """Raises `ConfigError` if the learner can't value the states and actions of `env`."""
         self.learner.check(env)
-        self.explorer.check(int(env.action_space().n))
+        space: Any = env.action_space()
+        self.explorer.check(int(space.n))
 
     @property
     def metrics(self) -> Any:

@@ -122,7 +122,9 @@ class RandomPolicy(Policy):
         if mask is not None:
             return self._legal(np.asarray(mask, bool))
         if self._fixed.space is None:
-            raise ConfigError("a bare state doesn't say which actions there are; pass a mask, or RandomPolicy(action_space)")
+            raise ConfigError(
+                "a bare state doesn't say which actions there are; pass a mask, or RandomPolicy(action_space)"
+            )
         return self._draw(self._fixed.space, ())
 
     def greedy(self) -> "RandomPolicy":
@@ -132,7 +134,9 @@ class RandomPolicy(Policy):
 
 def _drawable(space: Space) -> Space:
     if isinstance(space, spaces.Box) and not space.is_bounded():
-        raise ConfigError(f"{space} has no bounds, so no action can be drawn uniformly; give RandomPolicy a bounded Box")
+        raise ConfigError(
+            f"{space} has no bounds, so no action can be drawn uniformly; give RandomPolicy a bounded Box"
+        )
     parts = space.spaces.values() if isinstance(space, spaces.Dict) else getattr(space, "spaces", ())
     for part in parts:
         _drawable(part)

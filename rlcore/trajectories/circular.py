@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from rlcore.arguments import check_whole
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.struct import cached, is_traced, put, static, struct
 from rlcore.trajectories.base import Container
 from rlcore.trajectories.batch import Batch
-from rlcore.trajectories.checks import check_whole
 from rlcore.trajectories.columns import NAMES, columns_like, conform, read
 from rlcore.trajectories.slots import at_most, count_kept, next_slots, oldest_first, slots_at
 from rlcore.trajectories.views import views_of, write_views
@@ -54,7 +54,7 @@ class CircularTraces(Container):
     filled: Any = 0
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = check_whole(capacity, "capacity", 1)
+        self.capacity = check_whole("capacity", capacity)
 
     def push(
         self,

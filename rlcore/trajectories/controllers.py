@@ -4,10 +4,10 @@ import math
 from fractions import Fraction
 from typing import Any
 
+from rlcore.arguments import check_whole
 from rlcore.errors import ConfigError
 from rlcore.struct import static, struct
 from rlcore.trajectories.base import Controller
-from rlcore.trajectories.checks import check_whole
 
 
 @struct
@@ -41,7 +41,7 @@ class InsertSampleRatioController(Controller):
         if not is_number or not math.isfinite(ratio) or ratio < 0:
             raise ConfigError(f"ratio is {ratio!r}, expected a finite number of batches per transition, at least 0")
         self.ratio = ratio
-        self.threshold = check_whole(threshold, "threshold", 1)
+        self.threshold = check_whole("threshold", threshold)
         self._batches, self._transitions = _fraction(ratio).as_integer_ratio()
 
     def on_insert(self, n: Any) -> None:

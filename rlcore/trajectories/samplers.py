@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from rlcore.arguments import check_whole
 from rlcore.errors import ConfigError
 from rlcore.random import Random, random_or_seeded
 from rlcore.struct import is_traced, static, struct
 from rlcore.trajectories.base import Container, Sampler
 from rlcore.trajectories.batch import Batch
-from rlcore.trajectories.checks import check_whole
 
 
 @struct
@@ -28,7 +28,7 @@ class BatchSampler(Sampler):
     random: Random
 
     def __init__(self, batch_size: int, seed: int | None = None) -> None:
-        self.batch_size = check_whole(batch_size, "batch_size", 1)
+        self.batch_size = check_whole("batch_size", batch_size)
         self.random = random_or_seeded(seed, "BatchSampler")
 
     def sample(self, container: Any) -> Batch | None:

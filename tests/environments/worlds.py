@@ -96,8 +96,7 @@ class Faulty(gymnasium.Env):
         }[name]
 
     def value(self, name):
-        fault = self.faults.get(name, self.good)
-        return self.good(name) if fault is self.good or self.steps < self.at else fault
+        return self.faults[name] if name in self.faults and self.steps >= self.at else self.good(name)
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)

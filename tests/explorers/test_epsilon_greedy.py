@@ -156,7 +156,7 @@ def test_a_schedule_that_leaves_probability_is_refused_at_that_step(schedule):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"epsilon_stable": 1.1}, "epsilon_stable is 1.1, expected a number from 0 to 1"),
+        ({"epsilon_stable": 1.1}, "epsilon_stable is 1.1, expected a finite number from 0 to 1"),
         ({"epsilon_stable": -0.1}, "epsilon_stable is -0.1"),
         ({"epsilon_stable": math.nan}, "epsilon_stable is nan"),
         ({"epsilon_stable": True}, "epsilon_stable is True"),

@@ -64,9 +64,9 @@ def test_other_numbers_of_actions_are_refused():
     ("arguments", "message"),
     [
         ((0,), "n_actions is 0, expected a whole number of at least 1"),
-        ((2, -1.0), "c is -1.0, expected a number from 0"),
+        ((2, -1.0), "c is -1.0, expected a finite number from 0"),
         ((2, math.nan), "c is nan"),
-        ((2, 2.0, 0.0), "epsilon is 0.0, expected a number from 1e-30"),
+        ((2, 2.0, 0.0), "epsilon is 0.0, expected a finite number from 1e-30"),
     ],
 )
 def test_wrong_arguments_are_refused(arguments, message):

@@ -81,7 +81,7 @@ def test_nan_logits_are_refused(explorer):
 
 @pytest.mark.parametrize("temperature", [0, -1, NAN, INF, "warm"])
 def test_wrong_temperatures_are_refused(temperature):
-    with pytest.raises(ConfigError, match=f"temperature is {temperature!r}, expected a number from 1e-30"):
+    with pytest.raises(ConfigError, match=f"temperature is {temperature!r}, expected a finite number from 1e-30"):
         WeightedSoftmaxExplorer(temperature)
 
 

@@ -276,3 +276,29 @@ def test_refuses_wrong_arguments(named, message):
 def test_refuses_a_bare_module():
     with pytest.raises(ConfigError, match=r"approximator is a MLP, expected an Approximator\(model, optimiser\)"):
         DQNLearner(MLP(4, (8,), 2, rngs=nnx.Rngs(0)))
+
+
+@pytest.mark.parametrize("model", [lambda rngs: MLP(4, (8,), 2, rngs=rngs), Normed])
+def test_learners_side_by_side_in_a_loop_equal_lone_ones(model):
+    """As compiled runs use it: the learner is the carry of a scan, with an axis of seeds in front."""
+
+    def build(seed):
+        return DQNLearner(TargetNetwork(Approximator(model(nnx.Rngs(seed)), optax.adam(0.01)), 2))
+
+    def learn(learner):
+        def step(learner, batch):
+            return learner, learner.update(batch)
+
+        batches = jax.tree.map(lambda *columns: jnp.stack(columns), *[cartpole_like(seed=seed) for seed in range(3)])
+        return jax.lax.scan(step, learner, batches)[0]
+
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), build(0), build(1))
+    together = jax.jit(jax.vmap(learn))(stacked)
+    assert together.approximator.is_finite.shape == (2,)
+    for seed in range(2):
+        lone = build(seed)
+        lone.optimise(Stage.POST_ACT, [cartpole_like(seed=batch) for batch in range(3)])
+        for name in ("parameters", "target_parameters"):
+            rows = jax.tree.map(lambda leaf, seed=seed: leaf[seed], getattr(together.approximator, name))
+            expected = getattr(lone.approximator, name)
+            jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), rows, expected)

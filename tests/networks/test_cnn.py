@@ -40,7 +40,7 @@ def test_one_convolution_by_hand():
 
 def test_atari_defaults_give_3136_features():
     net = nnx.eval_shape(lambda: CNN((84, 84, 4), 6, rngs=nnx.Rngs(0)))
-    assert [layer.kernel[...].shape for layer in net.dense.layers] == [(3136, 512), (512, 6)]
+    assert [layer.kernel.shape for layer in net.dense.layers] == [(3136, 512), (512, 6)]
 
 
 def test_refuses_images_of_another_shape():

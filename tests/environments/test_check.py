@@ -1,0 +1,370 @@
+"""One report of everything that is wrong with an environment."""
+
+import random
+import time
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+from rlcore.environments import MultiArmedBandit, RandomWalk1D, as_environment, check_environment
+from rlcore.errors import ConfigError, EnvContractError
+from tests.environments.worlds import Counter, Faulty, Own, counters
+
+MODES = pytest.mark.parametrize("mode", list(AutoresetMode), ids=lambda mode: mode.name)
+
+
+def report(env, **arguments):
+    with pytest.raises(EnvContractError) as caught:
+        check_environment(env, **arguments)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["CartPole-v1", "FrozenLake-v1", "Taxi-v4", "Blackjack-v1", "Pendulum-v1", "MountainCar-v0", "CliffWalking-v1"],
+)
+def test_good_environments_pass(name):
+    assert check_environment(name, n_steps=100) is None
+    assert check_environment(gymnasium.make(name), n_steps=100) is None
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        Own(),
+        Own(length=2, start=7),
+        RandomWalk1D(),
+        MultiArmedBandit(),
+        MultiArmedBandit(seed=1),
+        Counter(),
+        Counter(mask="info"),
+        Counter(mask="observation", end="truncated"),
+        Counter(length=1),
+        as_environment(Counter(), state=lambda state: state * np.nan),  # an adapter: what is inside is checked
+    ],
+)
+def test_good_objects_pass(env):
+    assert check_environment(env) is None
+
+
+@MODES
+@pytest.mark.parametrize("mask", [None, "info", "observation"])
+def test_good_vector_environments_pass(mode, mask):
+    assert check_environment(counters(3, mode, mask=mask), n_steps=100) is None
+    assert check_environment(as_environment(counters(1, mode)), n_steps=100) is None
+
+
+def test_the_native_vector_environment_passes():
+    assert check_environment(gymnasium.make_vec("CartPole-v1", 4), n_steps=100) is None
+
+
+def test_it_is_quick():
+    check_environment("CartPole-v1")
+    start = time.process_time()
+    check_environment("CartPole-v1")
+    assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("faults", "expected"),
+    [
+        ({"observation": np.zeros(4, np.float32)}, "step 2: the state is ndarray of shape (4,), expected shape (3,)"),
+        ({"observation": np.zeros(3)}, "step 2: the state has dtype float64, expected float32"),
+        ({"observation": [0.0, 0.0, 0.0]}, "the state has dtype float64"),
+        ({"observation": np.full(3, np.nan, np.float32)}, "step 2: the state is not finite: nan at index [0]"),
+        (
+            {"observation": np.array([0, 1.5, 0], np.float32)},
+            "step 2: the state is 1.5 at index [1], expected -1.0 to 1.0",
+        ),
+        ({"observation": None}, "the state is NoneType"),
+        ({"reward": None}, "step 2: the reward is None (NoneType), expected a number"),
+        ({"reward": "1.0"}, "the reward is '1.0' (str)"),
+        ({"reward": np.array([1.0])}, "the reward is array([1.]) (float64 of shape (1,))"),
+        ({"reward": np.inf}, "the reward is inf, expected finite numbers"),
+        ({"terminated": 0}, "step 2: terminated is 0 (int), expected a bool"),
+        ({"truncated": None}, "truncated is None (NoneType), expected a bool"),
+        ({"info": None}, "step 2: step answered"),
+        ({"info": {"action_mask": [True]}}, "step 2: the action mask is [True] (bool of shape (1,)), expected bools"),
+        ({"info": {"action_mask": np.zeros(2, bool)}}, "step 2: the action mask allows no action"),
+        ({"info": {"action_mask": np.ones(2)}}, "(float64 of shape (2,)), expected bools of shape (2,)"),
+        ({"raises": KeyError("lost")}, "step 2: the step failed with KeyError: 'lost'"),
+        (
+            {"space": spaces.Discrete(3, start=5), "at": 0, "observation": 2},
+            "the state is 2, expected a whole number from 5",
+        ),
+        ({"space": spaces.Text(3)}, "before the first step: space Text"),
+        ({"actions": spaces.Text(3)}, "before the first step: space Text"),
+    ],
+)
+def test_each_fault_is_found(faults, expected):
+    text = report(Faulty(**faults))
+    assert expected in text
+    assert text.startswith("Faulty has 1 problem:\n1. ") and text.count("\n") == 1
+
+
+def test_all_faults_are_in_one_report_once_each():
+    raw = Faulty(observation=np.zeros(4, np.float32), reward=None, terminated="no", truncated=0)
+    text = report(raw)
+    assert text.startswith("Faulty has 4 problems:\n")
+    for number, part in enumerate(("the reward", "terminated", "truncated", "the state"), 1):
+        assert f"{number}. episode 1, step 2: {part} is" in text
+    assert text.count("times more") == 4
+
+
+def test_exceptions_are_chained_and_others_still_found():
+    error = RuntimeError("third")
+
+    class Third(Faulty):
+        episode = 0
+
+        def reset(self, **named):
+            self.episode += 1
+            return super().reset(**named)
+
+        def step(self, action):
+            if self.episode % 3 == 0 and self.steps == 2:
+                raise error
+            return super().step(action)
+
+    with pytest.raises(EnvContractError) as caught:
+        check_environment(Third(reward=None, at=4))
+    assert caught.value.__cause__ is error
+    assert "episode 3, step 3: the step failed with RuntimeError: third" in str(caught.value)
+    assert "the reward is None" in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [None, np.zeros(3, np.float32), (np.zeros(3, np.float32), {}, {}), (1, None)])
+def test_reset_must_answer_a_pair(answer):
+    raw = Faulty()
+    raw.reset = lambda *, seed=None, options=None: answer
+    assert "episode 1, step 0: reset answered" in report(raw)
+
+
+@pytest.mark.parametrize("answer", [None, (1, 2), (np.zeros(3, np.float32), 0.0, False, {})])
+def test_step_must_answer_five(answer):
+    raw = Faulty()
+    raw.step = lambda action: answer
+    assert "episode 1, step 1: step answered" in report(raw)
+
+
+def test_a_reset_that_fails():
+    raw = Faulty()
+
+    def reset(*, seed=None, options=None):
+        raise OSError("no display")
+
+    raw.reset = reset
+    assert "reset(seed=0) failed with OSError: no display" in report(raw)
+
+
+def test_a_reset_that_takes_no_seed():
+    class Seedless(Faulty):
+        def reset(self):
+            return super().reset()
+
+    text = report(Seedless(reward=None))
+    assert "reset takes no seed" in text and "def reset(self, seed=None)" in text and "the reward is None" in text
+
+
+# random numbers
+
+
+class Noisy(Faulty):
+    """Draws from a generator of its own."""
+
+    def __init__(self, after=0):
+        super().__init__(length=10**9)
+        self.observation_space = spaces.Box(0, 1, (1,), np.float64)
+        self.after, self.episode = after, 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.episode = 1 if seed is not None else self.episode + 1
+        return self.draw(), {}
+
+    def draw(self):
+        noise = random.random() if self.episode > self.after else self.np_random.random()
+        return np.array([noise])
+
+    def step(self, action):
+        return self.draw(), 0.0, False, False, {}
+
+
+@pytest.mark.parametrize("after", [0, 1])
+def test_numbers_that_the_seed_does_not_decide(after):
+    text = report(Noisy(after))
+    assert f"episode {after + 1}, step 0: the same seed and actions gave" in text and "self.np_random" in text
+    assert check_environment(Noisy(after), seed=None) is None
+    assert check_environment(Noisy(after=100)) is None
+
+
+def test_the_generator_of_the_users_space_and_own_environments_stay():
+    raw, other = Counter(), Counter()
+    raw.action_space.seed(3), other.action_space.seed(3)
+    check_environment(raw)
+    assert raw.action_space.sample() == other.action_space.sample()
+    own = Own()
+    bandit, twin = MultiArmedBandit(seed=4), MultiArmedBandit(seed=4)
+    check_environment(own), check_environment(bandit)
+    assert own.seeds == [] and own.position == 0
+    np.testing.assert_array_equal(bandit.true_values, twin.true_values)
+    assert bandit.random.count == twin.random.count
+    unnamed = MultiArmedBandit()
+    check_environment(unnamed)
+    assert not unnamed.random.is_named()
+
+
+# episodes
+
+
+def test_a_reset_inside_step():
+    class Eager(Counter):
+        def step(self, action):
+            observation, reward, terminated, truncated, info = super().step(action)
+            if terminated:
+                observation, info = self.reset()
+            return observation, reward, terminated, truncated, info
+
+    text = report(Eager())
+    assert "reset was called inside the step, expected the episode's last state" in text
+    assert "reset" not in vars(Eager())
+    raw = Eager()
+    report(gymnasium.wrappers.TimeLimit(raw, 50))
+    assert "reset" not in vars(raw)  # what watched it is gone
+
+
+def test_episodes_that_end_where_they_begin():
+    class Jumps(Own):
+        def act(self, action):
+            super().act(1)
+            self.over = self.position >= self.length
+            self.position %= self.length
+
+        def reset(self, seed=None):
+            super().reset(seed)
+            self.over = False
+
+        def is_terminated(self):
+            return self.over
+
+    assert "episodes ended in the state 0, where they began" in report(Jumps())
+
+
+def test_an_own_environment_that_is_over_after_reset():
+    class Short(Own):
+        def is_terminated(self):
+            return True
+
+    assert "episode 1, step 0: the episode is over right after reset" in report(Short())
+
+
+@pytest.mark.parametrize("buffer", ["whole", "view"])
+def test_a_buffer_that_is_handed_out_again(buffer):
+    class Reusing(Counter):
+        def answer(self):
+            observation, info = super().answer()
+            return observation if buffer == "whole" else observation[:], info
+
+    text = report(Reusing(reuse=True))
+    assert "the state answered one step ago was" in text and "answer a copy: state.copy()" in text
+    assert text.count("\n") == 1
+
+
+def test_spaces_that_change():
+    class Growing(Faulty):
+        def reset(self, **named):
+            self.action_space = spaces.Discrete(self.action_space.n + 1)
+            return super().reset(**named)
+
+    assert "make the spaces in the constructor, once" in report(Growing())
+
+
+# what is missing
+
+
+def test_missing_methods_are_all_named():
+    class Empty(type(Own()).__base__):
+        pass
+
+    text = report(Empty())
+    assert text.startswith("Empty has 7 problems:")
+    for name in ("reset", "act", "state", "reward", "is_terminated", "action_space", "state_space"):
+        assert f"Empty has no method {name}" in text and f"write def {name}(self" in text
+
+    class Nothing(gymnasium.Env):
+        pass
+
+    text = report(Nothing())
+    for part in (
+        "observation_space of Nothing is None",
+        "action_space of Nothing",
+        "no method reset",
+        "no method step",
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("env", [None, 3, Own, Counter, "NoSuch-v0"])
+def test_what_is_no_environment(env):
+    with pytest.raises(ConfigError, match="expected"):
+        check_environment(env)
+
+
+@pytest.mark.parametrize("arguments", [{"n_steps": 0}, {"n_steps": 1.5}, {"seed": -1}, {"seed": "a"}])
+def test_bad_arguments(arguments):
+    with pytest.raises(ConfigError, match=next(iter(arguments))):
+        check_environment(Own(), **arguments)
+
+
+# several side by side
+
+
+def test_an_undeclared_mode():
+    raw = counters(2, AutoresetMode.NEXT_STEP)
+    raw.metadata = {}
+    text = report(raw, n_steps=40)
+    assert text.count("\n") == 1 and "declares the autoreset mode None" in text
+
+
+@pytest.mark.parametrize(
+    ("declared", "real", "expected"),
+    [
+        (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, "info has a final_obs, expected none"),
+        (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP, "info has no final_obs, expected one"),
+    ],
+)
+def test_a_mode_that_is_another(declared, real, expected):
+    raw = counters(2, real)
+    raw.metadata["autoreset_mode"] = declared
+    assert expected in report(raw)
+
+
+def test_a_reset_of_rows_that_resets_all():
+    class Careless(SyncVectorEnv):
+        def reset(self, *, seed=None, options=None):
+            return super().reset(seed=seed)
+
+    raw = Careless([lambda: Counter(length=2), lambda: Counter(length=9)], autoreset_mode=AutoresetMode.DISABLED)
+    assert "changed row 1, expected only the rows that ended" in report(raw)
+
+
+def test_rows_of_different_spaces():
+    class Wide(Counter):
+        def __init__(self):
+            super().__init__()
+            self.observation_space = spaces.Box(-1e9, 1e9, (2,))
+
+    assert "give all rows the same space" in report(SyncVectorEnv([Counter, Wide], observation_mode="different"))
+
+
+@MODES
+def test_faults_of_rows(mode):
+    raw = SyncVectorEnv(
+        [Faulty, lambda: Faulty(reward=np.nan, observation=np.full(3, 2, np.float32))], autoreset_mode=mode
+    )
+    text = report(raw)
+    assert "step 2: the reward is array([ 1., nan]), expected finite numbers" in text
+    assert "the state is 2.0 at index [1, 0], expected -1.0 to 1.0" in text
