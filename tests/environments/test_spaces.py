@@ -146,7 +146,7 @@ def test_a_cast_that_loses_numbers_is_refused():
         read(np.array([0, 256]))
     with pytest.raises(EnvContractError, match="float64, expected uint8"):
         read(np.array([0.5, 1]))
-    with pytest.raises(EnvContractError, match="not finite"):
+    with pytest.raises(EnvContractError, match="not finite"), pytest.warns(UserWarning, match="cast"):
         state_reader(spaces.Box(-1, 1, (1,)))(np.array([1e300]))
 
 

@@ -94,12 +94,17 @@ def test_ends_and_states_step_by_step(mode):
     assert env.is_transition().tolist() == [True, not is_next]
 
 
-@MODES
+@pytest.mark.parametrize(
+    ("mode", "reuse"),
+    [
+        (mode, reuse)
+        for mode in AutoresetMode
+        for reuse in (False, True)
+        if not reuse or mode is not AutoresetMode.SAME_STEP
+    ],
+)
 @pytest.mark.parametrize("mask", ["info", "observation"])
-@pytest.mark.parametrize("reuse", [False, True])
-def test_masks_are_those_of_their_states(mode, mask, reuse):
-    if reuse and mode is AutoresetMode.SAME_STEP:
-        pytest.skip("refused: see below")
+def test_masks_are_those_of_their_states(mode, reuse, mask):
     env = as_environment(counters(3, mode, mask=mask, reuse=reuse))
     env.reset(seed=4)
     assert env.state_space().shape == (2,)
@@ -164,7 +169,48 @@ def test_a_mask_that_reset_does_not_give(mode):
         assert mask is None or mask.all()
 
 
+class Stuck(Counter):
+    """No action is legal in the last state; with `at` also in the one of that step."""
+
+    def __init__(self, at=None, **options):
+        super().__init__(mask="info", length=3, **options)
+        self.at = at
+
+    def legal(self):
+        return np.full(3, self.step_number not in (3, self.at))
+
+
+@MODES
+def test_nothing_is_legal_in_last_states_only(mode):
+    env = as_environment(SyncVectorEnv([Stuck, Stuck], autoreset_mode=mode))
+    env.reset(seed=0)
+    for _ in range(10):
+        is_next = mode is AutoresetMode.NEXT_STEP
+        np.testing.assert_array_equal(env.legal_action_mask().all(axis=1), ~env.is_over() if is_next else [True, True])
+        env.act(np.zeros(2, int))
+        np.testing.assert_array_equal(env.next_legal_action_mask().any(axis=1), ~env.is_over())
+    for at in (0, 1):
+        env = as_environment(SyncVectorEnv([Stuck, lambda at=at: Stuck(at)], autoreset_mode=mode))
+        with pytest.raises(EnvContractError, match=rf"step {at} .*the action mask allows no action in rows \[1\]"):
+            env.reset(seed=0)
+            env.act(np.zeros(2, int))
+
+
 # cutting rows
+
+
+def test_a_partial_reset_is_read_where_rows_were_reset_only():
+    class Vague(SyncVectorEnv):
+        def reset(self, *, seed=None, options=None):
+            mask = None if options is None else options["reset_mask"]
+            states, info = super().reset(seed=seed, options=options)
+            return (states if mask is None else np.where(mask[:, None], states, 0)), info
+
+    env = as_environment(Vague([lambda: Counter(length=9)] * 2, autoreset_mode=AutoresetMode.DISABLED))
+    env.reset(seed=0)
+    env.act(np.zeros(2, int))
+    env.truncate([True, False])
+    assert env.state()[:, 0].tolist() == [2000, 1001]
 
 
 def test_cut_rows_begin_anew_and_the_others_go_on():

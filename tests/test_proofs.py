@@ -1,0 +1,79 @@
+"""The long proofs: what is learnt, seed by seed. `make proofs` runs them and prints the tables of docs/results.md."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import optax
+import pytest
+from flax import nnx
+
+from rlcore.approximators import Approximator, TargetNetwork
+from rlcore.experiment import Experiment, evaluate
+from rlcore.explorers import EpsilonGreedyExplorer
+from rlcore.hooks import Hook, StepsPerEpisode, TotalRewardPerEpisode
+from rlcore.learners import DQNLearner
+from rlcore.networks import MLP
+from rlcore.policies import Agent, QBasedPolicy
+from rlcore.stop_conditions import StopAfterNSteps
+from rlcore.trajectories import BatchSampler, CircularTraces, InsertSampleRatioController, Trajectory
+
+
+def example(name):
+    path = Path(__file__).parents[1] / "examples" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(3600)
+def test_the_example_solves_cartpole_for_nine_of_ten_seeds(capsys):
+    rows = []
+    for seed in range(10):
+        experiment = example("dqn_cartpole").train(seed, show=False)
+        returns = evaluate(experiment.policy, "CartPole-v1", 100, seed=1000 + seed).returns
+        steps = sum(experiment.hook[StepsPerEpisode].steps)
+        last = np.mean(experiment.hook[TotalRewardPerEpisode].rewards[-100:])
+        rows.append((seed, steps, last, returns.mean(), returns.min()))
+        with capsys.disabled():
+            print("| {} | {:,} | {:.1f} | {:.1f} | {:.0f} |".format(*rows[-1]), flush=True)
+    assert sum(row[3] >= 475 for row in rows) >= 9
+
+
+class LargestValue(Hook):
+    """The largest mean Q of an update."""
+
+    def pre_experiment(self, policy, env):
+        self.q = 0.0
+
+    def post_episode(self, policy, env):
+        if policy.metrics:
+            self.q = max(self.q, abs(float(policy.metrics["q"])))
+
+
+def cleanrl(loss, n_steps, threshold=10_000, decay_steps=250_000):
+    """CleanRL's published setting for CartPole-v1, with a loss of one's choice."""
+    network = Approximator(MLP(4, (120, 84), 2, rngs=nnx.Rngs(1)), optax.adam(2.5e-4))
+    learner = DQNLearner(TargetNetwork(network, sync_freq=50), gamma=0.99, loss=loss)
+    explorer = EpsilonGreedyExplorer(0.05, epsilon_init=1.0, decay_steps=decay_steps)
+    memory = Trajectory(CircularTraces(10_000), BatchSampler(128), InsertSampleRatioController(1 / 10, threshold))
+    largest = LargestValue()
+    stop = StopAfterNSteps(n_steps, show_progress=False)
+    Experiment(Agent(QBasedPolicy(learner, explorer), memory), "CartPole-v1", stop, largest, seed=1).run()
+    return largest.q
+
+
+def test_the_squared_error_keeps_values_within_what_is_possible():
+    """No return of reward 1 and gamma 0.99 exceeds 100; this is the short form of the proof below."""
+    assert cleanrl(optax.squared_error, 15_000, threshold=1_000, decay_steps=5_000) < 120
+
+
+@pytest.mark.proof
+@pytest.mark.timeout(3600)
+def test_the_squared_error_keeps_values_within_what_is_possible_for_half_a_million_steps(capsys):
+    squared, huber = (cleanrl(loss, 500_000) for loss in (optax.squared_error, optax.huber_loss))
+    with capsys.disabled():
+        print(f"largest mean Q: squared error {squared:,.0f}, Huber loss {huber:,.0f}", flush=True)
+    assert squared < 200
