@@ -41,7 +41,7 @@ def check_number(
     elif high == math.inf:
         bounds = f" above {low:g}" if above else f" of at least {low:g}"
     else:
-        bounds = f" {'above' if above else 'from'} {low:g} to {high:g}"
+        bounds = f" above {low:g} and at most {high:g}" if above else f" from {low:g} to {high:g}"
     raise ConfigError(f"{name} is {value!r}, expected a finite number{bounds}")
 
 

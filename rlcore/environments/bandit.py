@@ -26,8 +26,8 @@ class MultiArmedBandit(Environment):
     Raises:
         ConfigError: `n_arms` is not a whole number of at least 1, or `seed` not one of at least 0.
 
-    Source: Sutton & Barto 2018, section 2.3 (the 10-armed testbed); Julia `MultiArmBanditsEnv(; true_reward = 0.0,
-    k = 10)`, whose `true_reward` shifts all true values: here it is 0.
+    Source: Sutton & Barto 2018, section 2.3 (the 10-armed testbed); Julia `MultiArmBanditsEnv(; true_reward, k)`, whose
+    `true_reward` shifts all true values: here it is 0.
     """
 
     n_arms: int = static()

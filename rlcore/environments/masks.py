@@ -28,6 +28,10 @@ def mask_reader(action_space: spaces.Space, rows: int | None = None) -> MaskRead
     shape = (() if rows is None else (rows,)) + (int(action_space.n),)
 
     def read(raw: Any) -> np.ndarray:
+        if raw.__class__ is np.ndarray and raw.shape == shape and len(shape) == 1:
+            flags = raw.tolist()  # quicker than NumPy for the few actions that masks are mostly of
+            if raw.dtype.kind in "bui" and flags.count(0) + flags.count(1) == len(flags):
+                return raw.astype(bool)
         try:
             array = np.asarray(raw)
         except ValueError as error:

@@ -1,6 +1,7 @@
 """One step of a table of values towards what was seen."""
 
 import math
+from itertools import compress
 from typing import Any
 
 import jax
@@ -79,7 +80,7 @@ def _update_cell(
         start = next_state * n_actions
         values = numbers[start : start + n_actions].tolist()
         if next_mask is not None:
-            values = [value for value, is_legal in zip(values, next_mask, strict=True) if is_legal]
+            values = [*compress(values, next_mask.tolist() if next_mask.__class__ is np.ndarray else next_mask)]
         rounded[1] = gamma
         rounded[1] = rounded[1] * max(values, default=0.0)
         rounded[0] = rounded[0] + rounded[1]

@@ -41,22 +41,18 @@ class Agent(Policy):
 
     def post_act(self, env: Environment, action: Any) -> None:
         """Keeps the transition; of several environments, those of the rows that made one."""
-        known: dict[str, Any] = {}
-        if self._mask is not None:
-            known["mask"], known["next_mask"] = self._mask, env.next_legal_action_mask()
-        extras = self.policy.extras
-        if extras:
-            known["extras"] = dict(extras)
-        if env.num_envs is not None:
-            known["valid"] = env.is_transition()
+        extras, mask = self.policy.extras, self._mask
         self.trajectory.push(
-            state=self._state,
-            action=action,
-            reward=env.reward(),
-            next_state=env.next_state(),
-            terminated=env.is_terminated(),
-            truncated=env.is_truncated(),
-            **known,
+            self._state,
+            action,
+            env.reward(),
+            env.next_state(),
+            env.is_terminated(),
+            env.is_truncated(),
+            None if env.num_envs is None else env.is_transition(),
+            dict(extras) if extras else None,
+            mask,
+            None if mask is None else env.next_legal_action_mask(),
         )
 
     def handlers(self, stage: Stage) -> list[Any]:

@@ -1,13 +1,11 @@
 """What an agent remembers, and when it learns from it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from rlcore.errors import ConfigError
 from rlcore.struct import struct
 from rlcore.trajectories.batch import Batch
-
-_NOTHING: Iterator[Batch] = iter(())  # stays exhausted, so one serves all
 
 
 @struct
@@ -102,16 +100,16 @@ class Trajectory:
         return batch
 
     def __iter__(self) -> Iterator[Batch]:
-        return iter(self._batches()) if self.controller.is_due() else _NOTHING
+        return self  # what is due is known to the controller, so there is nothing else to remember
+
+    def __next__(self) -> Batch:
+        if self.controller.is_due():
+            batch = self.sampler.sample(self.container)
+            if batch is not None:
+                self.controller.on_sample()
+                return batch
+        raise StopIteration
 
     def __len__(self) -> int:
         """How many transitions are stored."""
         return len(self.container)
-
-    def _batches(self) -> Iterable[Batch]:
-        while self.controller.is_due():
-            batch = self.sampler.sample(self.container)
-            if batch is None:
-                return
-            self.controller.on_sample()
-            yield batch

@@ -234,9 +234,9 @@ def test_a_bad_next_state_does_not_spoil_an_end():
     [
         ({"method": "SARSA"}, "method is 'SARSA', expected 'SARS'"),
         ({"n": 1}, "n is 1, expected 0"),
-        ({"gamma": 1.5}, "gamma is 1.5, expected a finite number of at least 0 and of at most 1"),
+        ({"gamma": 1.5}, "gamma is 1.5, expected a finite number from 0 to 1"),
         ({"gamma": float("nan")}, "gamma is nan"),
-        ({"alpha": 0.0}, "alpha is 0.0, expected a finite number above 0 and of at most 1"),
+        ({"alpha": 0.0}, "alpha is 0.0, expected a finite number above 0 and at most 1"),
         ({"alpha": True}, "alpha is True"),
     ],
 )
