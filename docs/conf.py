@@ -1,9 +1,12 @@
 """Configuration of the documentation, and the generator of its API pages."""
 
+import importlib
 import pkgutil
 import re
 import tomllib
 from pathlib import Path
+
+from sphinx.util import inspect
 
 import rlcore
 
@@ -38,6 +41,16 @@ PAGE = """# {name}
    :show-inheritance:
 ```
 """
+ROOT_PAGE = """# rlcore
+
+```{{eval-rst}}
+.. automodule:: rlcore
+```
+
+What most experiments need can be imported from here; each is described where it lives.
+
+{names}
+"""
 INDEX = """# API
 
 One page per folder and top-level file of the package, generated from the docstrings.
@@ -56,11 +69,25 @@ def public_modules():
     return ["rlcore", *sorted(module.name for module in found if not module.name.startswith("rlcore._"))]
 
 
+def home_of(name):
+    """The public module that describes what `rlcore` exports as `name`."""
+    exported = getattr(rlcore, name)
+    homes = (importlib.import_module(module) for module in public_modules()[1:])
+    return next(
+        home.__name__
+        for home in homes
+        if getattr(home, name, None) is exported
+        and (name in getattr(home, "__all__", ()) or exported.__module__ == home.__name__)
+    )
+
+
 def write_api_pages(app):
     """Writes `api/<module>.md` for each, and takes away pages of modules that are gone."""
     folder = Path(app.srcdir) / "api"
     folder.mkdir(exist_ok=True)
     pages = {f"{name}.md": PAGE.format(name=name) for name in public_modules()}
+    exported = (f"- {{py:obj}}`{home_of(name)}.{name}`" for name in getattr(rlcore, "__all__", ()))
+    pages["rlcore.md"] = ROOT_PAGE.format(names="\n".join(exported))
     pages["index.md"] = INDEX.format(names="\n".join(public_modules()))
     for old in folder.glob("*.md"):
         if old.name not in pages:
@@ -79,7 +106,18 @@ def mark_code(app, what, name, obj, options, lines):
         )
 
 
+def show_constructor(app, what, name, obj, options, signature, returns):
+    """Classes that are built by a function with open arguments show those of their `__init__`."""
+    if what == "class" and signature and signature.startswith("(*"):
+        written = inspect.signature(obj.__init__, bound_method=True)
+        shown = inspect.stringify_signature(written, show_return_annotation=False, unqualified_typehints=True)
+        shown = re.sub(r"<function (\w+)>", r"\1", shown)
+        return re.sub(r"<[^<>]+ object>", "...", shown), returns  # else it would be shown unparsed
+    return None
+
+
 def setup(app):
     """Called by Sphinx."""
     app.connect("builder-inited", write_api_pages)
+    app.connect("autodoc-process-signature", show_constructor)
     app.connect("autodoc-process-docstring", mark_code, priority=400)  # before napoleon reads the sections

@@ -28,6 +28,7 @@ def run_loop(
     """
     moments = {stage: _moment(stage, policy, env, (stop_condition, reset_condition), hook) for stage in Stage}
     pre_experiment, pre_episode, pre_act, post_act, post_episode, post_experiment = moments.values()
+    pre_act = None if pre_act is _nothing else pre_act
     plan, act, check_stop, ended = policy.plan, env.act, stop_condition.check, env.ended
     check_reset = None if type(reset_condition) is ResetIfEnvTerminated else reset_condition.check
     stopped = False
@@ -38,7 +39,8 @@ def run_loop(
             try:
                 pre_episode()
                 while True:
-                    pre_act()
+                    if pre_act is not None:
+                        pre_act()
                     action = plan(env)
                     act(action)
                     if check_reset is not None and np.any(cut := check_reset(policy, env)):

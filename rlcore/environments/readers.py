@@ -8,6 +8,7 @@ adapter adds where it happened.
 import warnings
 from collections.abc import Callable
 from math import isfinite
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -125,13 +126,26 @@ def _float_reader(shape: tuple[int, ...], dtype: np.dtype) -> Reader:
     def read_few(raw: Any) -> np.ndarray:
         try:
             values = raw.tolist()
-            if raw.dtype is dtype and len(values) == size and isfinite(sum(values)):
-                return _copy(raw)
+            if raw.dtype is dtype and len(values) == size and isfinite(sum(values, 0.0)):
+                return raw if getrefcount(raw) <= _OURS and raw.base is None else _copy(raw)
         except (AttributeError, TypeError):  # no NumPy array, or one with more axes
             pass
         return read(raw)
 
     return read_few if len(shape) == 1 and size <= _SHORT else read
+
+
+def _references_of_ours() -> int:
+    """How often the adapter alone refers to an array while it reads it, counted as `SingleEnvironment.act` does it.
+
+    An array with more references may be written to by the environment later, one with just these can't.
+    """
+    answer = (np.zeros(1), 0.0)
+    observation, _ = answer
+    return (lambda raw: getrefcount(raw))(observation)
+
+
+_OURS = _references_of_ours()
 
 
 def _not_finite(state: np.ndarray) -> str:

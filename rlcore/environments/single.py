@@ -43,6 +43,7 @@ class SingleEnvironment(Environment):
         transforms: _Transforms,
     ) -> None:
         self.source, self.name = source, name
+        self.num_envs = None  # of the instance: found quicker than the class's
         self._inside, own_space = without_mask(state_space, action_space)
         self._state_space = transforms.state_space(own_space)
         self._action_space = transforms.action_space(action_space)

@@ -46,7 +46,7 @@ def bellman_update(
     """
     table = approximator.table
     if reward.__class__ is float and table.__class__ is np.ndarray:
-        _update_cell(approximator.cells(), state, next_state, action, reward, terminated, gamma, alpha, next_mask)
+        update_cell(approximator.cells(), state, next_state, action, reward, terminated, gamma, alpha, next_mask)
         return
     rows = (state, next_state, action, reward, terminated, gamma, alpha, next_mask)
     if isinstance(table, np.ndarray) and not any(map(is_traced, rows)):
@@ -55,7 +55,7 @@ def bellman_update(
         approximator.table = _update_traced(jnp.asarray(table), *rows)
 
 
-def _update_cell(
+def update_cell(
     cells: Cells,
     state: int,
     next_state: int,
@@ -66,7 +66,12 @@ def _update_cell(
     alpha: float,
     next_mask: Any,
 ) -> None:
-    """One transition, in plain numbers: each operation is rounded to the table's dtype, as in a trace."""
+    """One transition, in plain numbers: each operation is rounded to the table's dtype, as in a trace.
+
+    Raises:
+        ConfigError: A state or action outside the table.
+        RLCoreError: A value that would not be finite; it is not written.
+    """
     if cells.is_state_value:
         action, next_mask = 0, None
     n_actions = cells.n_actions
@@ -81,12 +86,10 @@ def _update_cell(
         values = numbers[start : start + n_actions].tolist()
         if next_mask is not None:
             values = [*compress(values, next_mask.tolist() if next_mask.__class__ is np.ndarray else next_mask)]
-        rounded[1] = gamma
-        rounded[1] = rounded[1] * max(values, default=0.0)
+        rounded[1] = cells.rounded(gamma) * max(values) if values else 0.0
         rounded[0] = rounded[0] + rounded[1]
     rounded[0] = rounded[0] - old
-    rounded[1] = alpha
-    rounded[0] = rounded[1] * rounded[0]
+    rounded[0] = cells.rounded(alpha) * rounded[0]
     rounded[0] = old + rounded[0]
     new = rounded[0]
     if not math.isfinite(new):
@@ -103,7 +106,7 @@ def _update_host(cells: Cells, *columns: Any) -> None:
     rows = [[0] * n_rows if number is None else np.broadcast_to(number, (n_rows,)).tolist() for number in numbers]
     masks = [None] * n_rows if next_mask is None else next_mask.reshape(n_rows, -1).tolist()
     for row in zip(*rows, masks, strict=True):
-        _update_cell(cells, *row)
+        update_cell(cells, *row)
 
 
 def _update_traced(table: jax.Array, *columns: Any) -> jax.Array:
@@ -127,7 +130,7 @@ def _update_row(
     alpha: Any,
     next_mask: Any,
 ) -> jax.Array:
-    """One transition, in the same order of operations as `_update_cell`."""
+    """One transition, in the same order of operations as `update_cell`."""
     future = table[next_state]
     value, at = (future, state) if table.ndim == 1 else (best_value(future, next_mask), (state, action))
     old = table[at]

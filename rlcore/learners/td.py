@@ -2,11 +2,13 @@
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from rlcore.approximators.tabular import TabularApproximator
 from rlcore.arguments import check_number
 from rlcore.errors import ConfigError
 from rlcore.interfaces import Environment, Learner
-from rlcore.learners.bellman import bellman_update
+from rlcore.learners.bellman import bellman_update, update_cell
 from rlcore.learners.checks import count_actions
 from rlcore.stages import Stage
 from rlcore.struct import static, struct
@@ -76,13 +78,28 @@ class TDLearner(Learner):
             ConfigError: On the host, a state or action outside the table.
             RLCoreError: On the host, a value that would not be finite; it is not written.
         """
+        reward, approximator = batch.reward, self.approximator
+        is_plain = reward.__class__ is float and approximator.table.__class__ is np.ndarray
+        if is_plain and batch.discount is None and batch.weight is None:  # mostly, and quicker
+            update_cell(
+                approximator.cells(),
+                batch.state,
+                batch.next_state,
+                batch.action,
+                reward,
+                batch.terminated,
+                self.gamma,
+                self.alpha,
+                batch.next_mask,
+            )
+            return {}
         gamma, alpha, terminated = self.gamma, self.alpha, batch.terminated
         if batch.discount is not None:
             gamma, terminated = batch.discount, batch.discount == 0
         if batch.weight is not None:
             alpha = alpha * batch.weight
-        state, next_state, action, reward = batch.state, batch.next_state, batch.action, batch.reward
-        bellman_update(self.approximator, state, next_state, action, reward, terminated, gamma, alpha, batch.next_mask)
+        state, next_state, action = batch.state, batch.next_state, batch.action
+        bellman_update(approximator, state, next_state, action, reward, terminated, gamma, alpha, batch.next_mask)
         return {}
 
     def check(self, env: Environment) -> None:

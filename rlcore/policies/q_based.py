@@ -6,7 +6,7 @@ from rlcore.errors import ConfigError
 from rlcore.explorers import GreedyExplorer
 from rlcore.interfaces import Array, Environment, Explorer, Learner, Policy
 from rlcore.stages import Stage
-from rlcore.struct import struct
+from rlcore.struct import cached, struct
 
 
 @struct
@@ -23,6 +23,9 @@ class QBasedPolicy(Policy):
 
     learner: Learner
     explorer: Explorer
+    _env: Any = cached()  # the environment that was acted in last
+    _n_actions: Any = cached()
+    _rows: Any = cached()
 
     def __init__(self, learner: Learner, explorer: Explorer) -> None:
         if not isinstance(learner, Learner):
@@ -33,13 +36,18 @@ class QBasedPolicy(Policy):
 
     def plan(self, env: Environment) -> Any:
         """The explorer's choice: an int for a single environment, `[num_envs]` for several."""
+        if env is not self._env:
+            self._remember(env)
         mask = env.legal_action_mask()
-        shape = () if env.num_envs is None else (env.num_envs,)
-        space: Any = env.action_space()
-        explore, action = self.explorer.decide(int(space.n), shape, mask)
+        explore, action = self.explorer.decide(self._n_actions, self._rows, mask)
         if explore is True:
             return action
         return self.explorer.finish(explore, action, self.learner.forward(env.state()), mask)
+
+    def _remember(self, env: Environment) -> None:
+        space: Any = env.action_space()
+        self._env, self._n_actions = env, int(space.n)
+        self._rows = () if env.num_envs is None else (env.num_envs,)
 
     def prob(self, env: Environment) -> Array:
         """The probability of each action at `env.state()`, `[..., actions]`."""

@@ -11,7 +11,7 @@ from rlcore.errors import ConfigError, EnvContractError
 from rlcore.explorers.choice import nth_of
 from rlcore.interfaces import Array, Environment, Policy
 from rlcore.random import Random, random_or_seeded
-from rlcore.struct import is_traced, namespace, static, struct
+from rlcore.struct import cached, is_traced, namespace, static, struct
 
 
 class _Fixed:
@@ -44,6 +44,8 @@ class RandomPolicy(Policy):
 
     random: Random
     _fixed: _Fixed = static(_Fixed(None))
+    _env: Any = cached()  # the environment that `check` has seen
+    _n: Any = cached()  # its number of actions, if that is all there is to know
 
     def __init__(self, action_space: Space | None = None, seed: int | None = None) -> None:
         if action_space is not None and not isinstance(action_space, Space):
@@ -58,10 +60,14 @@ class RandomPolicy(Policy):
 
     def check(self, env: Environment) -> None:
         """Raises `ConfigError` if the environment's actions can't be drawn uniformly."""
-        _drawable(self._fixed.space or env.action_space())
+        space: Any = _drawable(self._fixed.space or env.action_space())
+        self._env = env
+        self._n = int(space.n) if isinstance(space, spaces.Discrete) and env.num_envs is None else None
 
     def plan(self, env: Environment) -> Any:
         """A random action; `[num_envs, ...]` for several environments."""
+        if env is self._env and self._n is not None and env.legal_action_mask() is None:
+            return self.random.integers(self._n)  # nearly always, and quicker
         space, mask = self._fixed.space, None
         if space is None:
             space, mask = env.action_space(), env.legal_action_mask()

@@ -7,6 +7,8 @@ from rlcore.errors import ConfigError
 from rlcore.struct import struct
 from rlcore.trajectories.batch import Batch
 
+_NOTHING: Iterator[Batch] = iter(())  # stays exhausted, so one serves all
+
 
 @struct
 class Trajectory:
@@ -100,15 +102,21 @@ class Trajectory:
         return batch
 
     def __iter__(self) -> Iterator[Batch]:
-        return self  # what is due is known to the controller, so there is nothing else to remember
+        controller = self.controller
+        if not controller.is_due():
+            return _NOTHING
+        batch = self.sampler.sample(self.container)
+        if batch is None:
+            return _NOTHING
+        controller.on_sample()
+        return self._from(batch) if controller.is_due() else iter((batch,))  # mostly one: quicker than a generator
 
-    def __next__(self) -> Batch:
-        if self.controller.is_due():
-            batch = self.sampler.sample(self.container)
+    def _from(self, batch: Batch | None) -> Iterator[Batch]:
+        while batch is not None:
+            yield batch
+            batch = self.sampler.sample(self.container) if self.controller.is_due() else None
             if batch is not None:
                 self.controller.on_sample()
-                return batch
-        raise StopIteration
 
     def __len__(self) -> int:
         """How many transitions are stored."""
