@@ -19,6 +19,7 @@ from rlcore import (
     Experiment,
     InsertSampleRatioController,
     QBasedPolicy,
+    Stage,
     StepsPerEpisode,
     StopAfterNSteps,
     StopSignal,
@@ -55,7 +56,7 @@ def train(seed: int, n_steps: int = 250_000, show: bool = True) -> Experiment:
         make_agent(seed),
         "CartPole-v1",
         StopAfterNSteps(n_steps, show_progress=show) | solved,
-        rewards + StepsPerEpisode() + TimePerStep() + DoEveryNEpisodes(stop_when_solved),
+        rewards + StepsPerEpisode() + TimePerStep() + DoEveryNEpisodes(stop_when_solved, stage=Stage.POST_ACT),
         seed=seed,
     ).run()
 

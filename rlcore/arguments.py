@@ -7,7 +7,19 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-from rlcore.errors import ConfigError
+from rlcore.errors import ConfigError, shorten
+
+
+def named(value: Any) -> str:
+    """What `value` is, for messages: numbers and short texts as they are, of anything else the type."""
+    if value is None or isinstance(value, bool | int | float | complex | str):
+        return shorten(repr(value), 60)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if inspect.isroutine(value):
+        return f"the function {value.__name__}"
+    kind = type(value).__name__
+    return f"an {kind}" if kind[0] in "AEIOUaeiou" else f"a {kind}"
 
 
 def check_whole(name: str, value: Any, at_least: int = 1) -> int:
@@ -21,7 +33,9 @@ def check_whole(name: str, value: Any, at_least: int = 1) -> int:
     except TypeError:
         number = at_least - 1
     if number < at_least or isinstance(value, bool):
-        raise ConfigError(f"{name} is {value!r}, expected a whole number of at least {at_least}")
+        is_whole = isinstance(value, float) and value.is_integer() and value >= at_least
+        advice = f"; write {int(value):_}" if is_whole else ""
+        raise ConfigError(f"{name} is {value!r}, expected a whole number of at least {at_least}{advice}")
     return number
 
 

@@ -24,7 +24,7 @@ class ConfigError(RLCoreError, ValueError):
 
 
 class HookError(ConfigError):
-    """A stage method that is misspelt or takes the wrong arguments, refused when the experiment is built."""
+    """A method that is missing, misspelt or takes the wrong arguments, refused when the experiment is built."""
 
 
 class EnvContractError(RLCoreError):
@@ -41,3 +41,9 @@ class WorkerError(RLCoreError):
 
 class RunStoreError(RLCoreError):
     """The run store can't be read or written."""
+
+
+def shorten(text: str, limit: int = 200) -> str:
+    """`text` on one line of at most `limit` characters, for messages."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 from gymnasium import Space
 
-from rlcore.errors import RLCoreError
-from rlcore.stages import Stage, called_by_push, overridden
+from rlcore.errors import ConfigError, RLCoreError, shorten
+from rlcore.stages import Stage, called_by_push, not_written, overridden
 from rlcore.struct import cached, graft, static, struct
 
 Array = np.ndarray | jax.Array
@@ -49,31 +49,31 @@ class Environment:
 
     def reset(self, seed: int | None = None) -> None:
         """Begins a new episode; `seed` starts the environment's random numbers again."""
-        raise NotImplementedError
+        raise not_written(self, "reset")
 
     def act(self, action: Any) -> None:
         """Takes one step. A discrete action is an index from 0."""
-        raise NotImplementedError
+        raise not_written(self, "act")
 
     def state(self) -> Any:
         """Where the next action starts: an array, an int, or a dict or tuple of these."""
-        raise NotImplementedError
+        raise not_written(self, "state")
 
     def reward(self) -> Any:
         """The reward of the last action."""
-        raise NotImplementedError
+        raise not_written(self, "reward")
 
     def is_terminated(self) -> Any:
         """Whether the last action ended the episode for good: nothing comes after, its value is 0."""
-        raise NotImplementedError
+        raise not_written(self, "is_terminated")
 
     def action_space(self) -> Space:
         """The Gymnasium space of one environment's action; a `Discrete` one starts at 0."""
-        raise NotImplementedError
+        raise not_written(self, "action_space")
 
     def state_space(self) -> Space:
         """The Gymnasium space of one environment's state."""
-        raise NotImplementedError
+        raise not_written(self, "state_space")
 
     def is_truncated(self) -> Any:
         """Whether the episode was cut after the last action: more would have come, its value counts."""
@@ -109,11 +109,11 @@ class Environment:
 
     def truncate(self, rows: Any = None) -> None:
         """Cuts the episode after the last action: `is_truncated()` turns true unless it had terminated."""
-        raise NotImplementedError
+        raise not_written(self, "truncate")
 
     def last_action(self) -> Any:
         """The action of the last step; `None` right after `reset`."""
-        raise NotImplementedError
+        raise not_written(self, "last_action")
 
     @property
     def action_style(self) -> ActionStyle:
@@ -133,11 +133,11 @@ class Policy:
 
     def plan(self, env: Environment) -> Any:
         """The action for `env.state()`: an int for a single environment, `[num_envs]` for several."""
-        raise NotImplementedError
+        raise not_written(self, "plan")
 
     def prob(self, env: Environment) -> Array:
         """The probability of each action at `env.state()`, `[..., actions]`."""
-        raise NotImplementedError
+        raise not_written(self, "prob")
 
     def __call__(self, state: Any, mask: Any = None) -> Any:
         """Acts on a bare state, without an environment."""
@@ -223,11 +223,11 @@ class Explorer:
 
     def plan(self, values: Array, mask: Array | None = None) -> Any:
         """The index of the chosen action, `[...]`; only legal actions (`mask` true) are chosen."""
-        raise NotImplementedError
+        raise not_written(self, "plan")
 
     def prob(self, values: Array, mask: Array | None = None) -> Array:
         """The probability of each action, `[..., actions]`; 0 where illegal."""
-        raise NotImplementedError
+        raise not_written(self, "prob")
 
     def decide(self, n_actions: int, shape: tuple[int, ...] = (), mask: Array | None = None) -> tuple[Any, Any]:
         """The half of `plan` before the values are known: whether to explore, `shape`, and with which action.
@@ -265,18 +265,22 @@ class Learner:
 
     def forward(self, state: Any) -> Array:
         """The values of all actions at `state`: `[..., actions]` for states `[..., *state]`."""
-        raise NotImplementedError
+        raise not_written(self, "forward")
 
     def objective(self, parameters: Any, batch: Any) -> tuple[Any, dict[str, Any]]:
         """The loss of `parameters` on a batch, a scalar, and metrics to report; traced and differentiated."""
-        raise NotImplementedError
+        raise not_written(self, "objective")
 
     def update(self, batch: Any) -> dict[str, Any]:
-        """How to learn: one gradient step on `objective`. Traceable; returns the metrics."""
+        """How to learn: one gradient step on `objective`. Traceable; returns the metrics.
+
+        Raises:
+            ConfigError: `objective` did not return a scalar loss and a dict of metrics.
+        """
         approximator: Any = self.approximator  # type: ignore[attr-defined]
 
         def loss(parameters: Any) -> tuple[Any, tuple[Any, Any]]:
-            value, metrics = self.objective(parameters, batch)
+            value, metrics = _checked_objective(self, self.objective(parameters, batch))
             return value, (metrics, approximator.variables)  # what training left in batch statistics, random streams
 
         (value, (metrics, variables)), gradients = jax.value_and_grad(loss, has_aux=True)(approximator.parameters)
@@ -292,7 +296,13 @@ class Learner:
             self._metrics = self._update_compiled(batch) if self.update_is_jitted else self.update(batch)
 
     def check(self, env: Environment) -> None:
-        """Raises `ConfigError` if the learner can't value the states and actions of `env`."""
+        """Raises `ConfigError` if the learner can't value the states and actions of `env`.
+
+        By default it shows the states to the `approximator`, if there is one that can check them.
+        """
+        check = getattr(getattr(self, "approximator", None), "check", None)
+        if callable(check):
+            check(env.state_space())
 
     def check_finite(self) -> None:
         """Raises `RLCoreError` if an update met numbers that are not finite; that update was not applied."""
@@ -320,3 +330,21 @@ class Learner:
 def _update(learner: Learner, batch: Any) -> tuple[Learner, dict[str, Any]]:
     metrics = learner.update(batch)
     return learner, metrics
+
+
+def _checked_objective(learner: Learner, answer: Any) -> tuple[Any, Mapping[str, Any]]:
+    name = f"{type(learner).__name__}.objective"
+    is_pair = isinstance(answer, tuple) and len(answer) == 2
+    if not is_pair or not isinstance(answer[1], Mapping):
+        parts = answer if isinstance(answer, tuple) else (answer,)
+        came = ", ".join(f"an array {part.shape}" if hasattr(part, "shape") else type(part).__name__ for part in parts)
+        raise ConfigError(
+            f"{name} returned {shorten(came)}, expected the pair (loss, metrics); return loss, {{}} without metrics"
+        )
+    loss, metrics = answer
+    if np.shape(loss) != () or not jax.numpy.issubdtype(jax.numpy.result_type(loss), np.floating):
+        raise ConfigError(
+            f"{name} returned a loss of shape {np.shape(loss)} and type {jax.numpy.result_type(loss)}, expected one "
+            "floating-point number; take the mean over the rows of the batch: losses.mean()"
+        )
+    return loss, metrics

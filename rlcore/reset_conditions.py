@@ -6,7 +6,7 @@ import numpy as np
 
 from rlcore.arguments import check_whole
 from rlcore.errors import ConfigError
-from rlcore.stages import Staged
+from rlcore.stages import Staged, not_written
 from rlcore.struct import static, struct
 
 
@@ -22,7 +22,7 @@ class ResetCondition(Staged):
 
     def check(self, policy: Any, env: Any) -> Any:
         """Whether to cut the episode now, once after every step: a bool, for several environments bool `[num_envs]`."""
-        raise NotImplementedError
+        raise not_written(self, "check")
 
     def __or__(self, other: "ResetCondition") -> "ResetIfAny":
         return ResetIfAny(self, other)

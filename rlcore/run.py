@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from rlcore.errors import shorten
 from rlcore.interfaces import Environment, Policy
 from rlcore.reset_conditions import ResetCondition, ResetIfEnvTerminated
 from rlcore.signals import Interrupt
@@ -109,9 +110,14 @@ def _closing(stage: Stage, policy: Policy, env: Environment, handlers: tuple[lis
             except Exception as failure:
                 if error is None:
                     error = failure
-                else:
-                    error.add_note(f"after that, {stage.value} of {handler} failed: {failure!r}")
+                elif str(failure) != str(error):
+                    error.add_note(f"after that, {_name(handler, stage)} failed: {shorten(repr(failure))}")
         if error is not on_its_way and error is not None:
             raise error
 
     return closing
+
+
+def _name(handler: Any, stage: Stage) -> str:
+    owner = getattr(handler, "__self__", None)
+    return stage.value if owner is None else f"{type(owner).__name__}.{handler.__name__}"

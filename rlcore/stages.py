@@ -94,6 +94,16 @@ def check_methods(component: Any, arguments: Mapping[str, tuple[str, ...]]) -> N
                 f"{kind}.{name} looks like a stage method, but no stage calls it; rename it to {nearest}, "
                 f"or to _{name} if it is a method of your own"
             )
+    check_arguments(component, arguments)
+
+
+def check_arguments(component: Any, arguments: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuses a class with a method that can't take the arguments it is given, such as `("values", "mask=None")`.
+
+    Raises:
+        HookError: It names the class, the method, and the arguments expected.
+    """
+    kind = type(component).__name__
     for name, given in arguments.items():
         method = getattr(component, name)
         try:
@@ -107,6 +117,37 @@ def check_methods(component: Any, arguments: Mapping[str, tuple[str, ...]]) -> N
                 f"{kind}.{name}{signature} can't be called as the loop calls it ({error}); "
                 f"expected {name}({', '.join(('self', *given))})"
             ) from None
+
+
+def check_written(component: Any, base: type, *names: str) -> None:
+    """Refuses a class that has not written the methods `names`, which `base` leaves to it.
+
+    Raises:
+        HookError: It names the class and the method, and says what to write.
+    """
+    for name in names:
+        if not is_written(component, base, name):
+            raise HookError(_to_write(component, base, name))
+
+
+def is_written(component: Any, base: type, name: str) -> bool:
+    """Whether `component` has a method `name` that is not the one of `base`."""
+    method = getattr(component, name)
+    return getattr(method, "__func__", method) is not getattr(base, name)
+
+
+def not_written(component: Any, name: str) -> NotImplementedError:
+    """What a method of a base class raises if a class of one's own has to write it, or can't be asked."""
+    return NotImplementedError(_to_write(component, type(component), name))
+
+
+def _to_write(component: Any, base: type, name: str) -> str:
+    method = getattr(base, name)
+    method = getattr(method, "fget", method)  # of a property
+    parameters = inspect.signature(method).parameters.values()
+    shown = ", ".join(str(parameter.replace(annotation=parameter.empty)) for parameter in parameters)
+    meaning = (inspect.getdoc(method) or "").partition("\n")[0]
+    return f"{type(component).__name__} has not written {name}; write def {name}({shown}): {meaning}"
 
 
 def _nearest_stage(name: str) -> str | None:

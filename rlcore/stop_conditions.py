@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from rlcore.arguments import check_function, check_number, check_whole
 from rlcore.errors import ConfigError
-from rlcore.stages import Staged
+from rlcore.stages import Staged, not_written
 
 
 class StopCondition(Staged):
@@ -23,11 +23,14 @@ class StopCondition(Staged):
 
     def check(self, policy: Any, env: Any) -> bool:
         """Whether the run ends now; called once after every step."""
-        raise NotImplementedError
+        raise not_written(self, "check")
 
     def reason(self) -> str:
         """Why the run ended, for `experiment.stop_reason`."""
         return type(self).__name__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
 
     def __or__(self, other: "StopCondition") -> "StopIfAny":
         return StopIfAny(*_members(StopIfAny, self), *_members(StopIfAny, other))
@@ -57,6 +60,9 @@ class _Composed(StopCondition):
             raise ConfigError(f"{name} got the same condition twice, so it would count every step twice; build another")
         self.conditions = conditions
         self._answers: list[bool] = []
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(map(repr, self.conditions))})"
 
     def handlers(self, stage: Any) -> list[Callable[[Any, Any], None]]:
         """Those of all members."""
@@ -137,6 +143,8 @@ class _Counted(StopCondition):
         """The class and its limit."""
         return f"{type(self).__name__}({self._n})"
 
+    __repr__ = reason
+
 
 class StopAfterNSteps(_Counted):
     """Stops at the `n`-th step, counted over all episodes.
@@ -208,6 +216,8 @@ class StopAfterNSeconds(StopCondition):
         """The class and its limit."""
         return f"StopAfterNSeconds({self._seconds:g})"
 
+    __repr__ = reason
+
 
 class StopAfterNoImprovement(StopCondition):
     """Stops when a number has not improved for `patience` episodes in a row.
@@ -256,7 +266,10 @@ class StopAfterNoImprovement(StopCondition):
 
     def reason(self) -> str:
         """The class, its patience and the best answer."""
-        return f"StopAfterNoImprovement(patience={self._patience}): best {self._best:g}"
+        return f"{self!r}: best {self._best:g}"
+
+    def __repr__(self) -> str:
+        return f"StopAfterNoImprovement(patience={self._patience})"
 
 
 class StopIfEnvTerminated(StopCondition):

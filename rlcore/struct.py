@@ -9,8 +9,12 @@ assign to the copy that JAX unflattened for that trace, so the same method is pu
 """
 
 import dataclasses
-from collections.abc import Iterator
-from types import CellType, FunctionType
+import enum
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator
+from types import CellType, FunctionType, MethodType
 from typing import Any, TypeVar, dataclass_transform
 
 import jax
@@ -18,9 +22,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import GetAttrKey
 
-from rlcore.errors import ConfigError
+from rlcore.errors import ConfigError, shorten
 
 C = TypeVar("C")
+
+_MISSING_ATTRIBUTE = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
 
 
 def static(default: Any = dataclasses.MISSING, *, kw_only: bool = False) -> Any:
@@ -38,7 +44,8 @@ def struct(cls: type[C]) -> type[C]:
     """Makes `cls` a dataclass with slots whose instances are pytrees.
 
     A class may write its own `__init__` (to validate); JAX never calls it. Two structs are equal only if they are
-    the same object. An attribute that is not declared is an error.
+    the same object. An attribute that is not declared is an error. Unless the class writes `__repr__`, an instance is
+    shown as the call that makes it, with shapes in place of arrays.
 
     Raises:
         ConfigError: A base class without `__slots__` would let undeclared attributes pass.
@@ -49,8 +56,14 @@ def struct(cls: type[C]) -> type[C]:
             f"{cls.__name__} inherits from {open_base.__name__}, which has no __slots__, so attributes that are not "
             f"declared would be lost in a trace; add `__slots__ = ()` to {open_base.__name__} or make it a @struct"
         )
-    made: Any = dataclasses.dataclass(cls, eq=False, slots=True, init="__init__" not in cls.__dict__)
+    has_own_init = "__init__" in cls.__dict__
+    made: Any = dataclasses.dataclass(cls, eq=False, slots=True, repr=False, init=not has_own_init)
     _point_super_at(made, cls)
+    if has_own_init:
+        made.__init__ = _advising(made.__init__)
+    if made.__repr__ is object.__repr__:
+        made.__repr__ = _shown_as_call
+    made.__signature__ = _Signature()
     fields = dataclasses.fields(made)
     names = {
         kind: tuple(field.name for field in fields if field.metadata.get("kind", "leaf") == kind)
@@ -89,6 +102,76 @@ def struct(cls: type[C]) -> type[C]:
     made.__new__ = allocate
     jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)  # type: ignore[arg-type]
     return made
+
+
+class _Signature:
+    """Makes the signature of a class that of its `__init__`; Python would show that of `__new__`."""
+
+    def __get__(self, instance: Any, cls: Any) -> inspect.Signature:
+        if instance is not None:
+            raise AttributeError("__signature__")  # an instance that can be called has that of `__call__`
+        signature = inspect.signature(cls.__init__)
+        parameters = list(signature.parameters.values())[1:]
+        return signature.replace(parameters=parameters, return_annotation=signature.empty)
+
+
+def _shown_as_call(self: Any) -> str:
+    """The call that makes `self`, as far as its attributes tell; private and default ones are left out."""
+    shown, is_positional = [], True
+    for name, parameter in inspect.signature(type(self)).parameters.items():
+        value = None if name.startswith("_") else getattr(self, name, parameter.empty)
+        if name.startswith("_") or value is parameter.empty or isinstance(value, MethodType):
+            is_positional = False
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            shown += [brief(item) for item in value]
+        elif parameter.default is parameter.empty and is_positional:
+            shown.append(brief(value))
+        elif (text := brief(value)) != brief(parameter.default):
+            shown.append(f"{name}={text}")
+    return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def brief(value: Any) -> str:
+    """`value` in a few words: arrays by dtype and shape, functions by name, the first items of what is long."""
+    if isinstance(value, np.ndarray | jax.Array):
+        return f"{value.dtype}{list(value.shape)}"
+    if isinstance(value, np.generic | enum.Enum):
+        return str(value)
+    if type(value) in (list, tuple):
+        items = [brief(item) for item in value[:4]] + ["..."] * (len(value) > 4)
+        return f"[{', '.join(items)}]" if isinstance(value, list) else f"({', '.join(items)}{',' * (len(items) == 1)})"
+    if type(value) is dict:
+        items = [f"{key!r}: {brief(value[key])}" for key in list(value)[:4]] + ["..."] * (len(value) > 4)
+        return f"{{{', '.join(items)}}}"
+    if is_struct(value):
+        return repr(value)
+    return getattr(value, "__name__", "") if callable(value) and hasattr(value, "__name__") else shorten(repr(value), 80)
+
+
+def _advising(init: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(init)
+    def __init__(self: Any, *arguments: Any, **named: Any) -> None:
+        try:
+            init(self, *arguments, **named)
+        except AttributeError as error:
+            explain_undeclared(error, (self,))
+            raise
+
+    return __init__
+
+
+def explain_undeclared(error: AttributeError, components: Iterable[Any]) -> None:
+    """Adds to the message of an error about an attribute that one of `components` lacks what to do about it."""
+    found = _MISSING_ATTRIBUTE.match(str(error))
+    kinds = {type(component).__name__: type(component) for component in components if is_struct(component)}
+    if not found or found[1] not in kinds or "@struct" in str(error):
+        return
+    kind, name = found.groups()
+    if name in {field for fields in kinds[kind].__struct_fields__.values() for field in fields}:
+        advice = f"the field has no value yet: set it in __init__, or give it a default in the body of {kind}"
+    else:
+        advice = f"declare it as a field of the @struct: `{name}: Any = None` in the body of {kind}"
+    error.args = (f"'{kind}' object has no attribute '{name}'; {advice}",)
 
 
 def _point_super_at(made: type, original: type) -> None:
@@ -160,18 +243,34 @@ def check_tree(component: Any, path: str) -> None:
     """Refuses a component that holds one struct in two places: a trace would silently make two of it.
 
     Raises:
-        ConfigError: With both paths.
+        ConfigError: With both paths; or a class inside derives from a struct and is none.
     """
     places: dict[int, str] = {}
     for place, part in walk(component, path):
         if not is_struct(part):
             continue
+        check_decorated(part, place)
         if id(part) in places:
             raise ConfigError(
                 f"the same {type(part).__name__} stands at {places[id(part)]} and at {place}; expected a tree, "
                 "because compiled code would make two independent copies of it. Build a second one, or keep one of them"
             )
         places[id(part)] = place
+
+
+def check_decorated(component: Any, path: str) -> None:
+    """Refuses an instance of a class that derives from a struct without being one.
+
+    Raises:
+        ConfigError: It says what to write.
+    """
+    kind = type(component)
+    if is_struct(component) and "__struct_fields__" not in vars(kind):
+        base = next(each.__name__ for each in kind.__mro__ if "__struct_fields__" in vars(each))
+        raise ConfigError(
+            f"{path} is a {kind.__name__}, which derives from {base} but is no struct itself, so compiled code would "
+            f"make a {base} of it; write @struct above class {kind.__name__} and declare its fields in its body"
+        )
 
 
 def put(array: Any, index: Any, value: Any) -> Any:

@@ -13,7 +13,7 @@ from rlcore.approximators.blueprint import answer, as_arrays, call, describe, ev
 from rlcore.approximators.dense import DenseViews
 from rlcore.approximators.fixed import Fixed
 from rlcore.approximators.state_shapes import state_shapes
-from rlcore.approximators.tree import all_finite, check_alike, check_finite, own, select
+from rlcore.approximators.tree import all_finite, check_alike, check_finite, handles_infinity, own, select
 from rlcore.errors import ConfigError
 from rlcore.struct import cached, is_traced, static, struct
 
@@ -158,7 +158,8 @@ class Approximator:
         parameters = optax.apply_updates(self._parameters, updates)
         new, old = (parameters, optimiser_state), (self._parameters, self.optimiser_state)
         before = self._variables if self._before is None else self._before
-        self.is_finite = self.is_finite & all_finite((new, self._variables), (old, before))
+        checked = None if handles_infinity(optimiser_state) else gradients
+        self.is_finite = self.is_finite & all_finite(updates, checked) & all_finite(self._variables)
         self._parameters, self.optimiser_state = select(self.is_finite, new, old)
         self._variables, self._before = select(self.is_finite, self._variables, before), None
 

@@ -26,7 +26,7 @@ class Cells:
         is_state_value: Whether the table has no actions.
     """
 
-    __slots__ = ("_rounded", "is_state_value", "n_actions", "n_states", "numbers", "scratch", "table")
+    __slots__ = ("is_state_value", "n_actions", "n_states", "numbers", "scratch", "table")
 
     def __init__(self, table: np.ndarray) -> None:
         self.table = table
@@ -35,16 +35,12 @@ class Cells:
         if table.dtype.char in "fd":  # those that Python itself can read and write
             numbers, scratch = memoryview(numbers), memoryview(scratch)
         self.numbers, self.scratch = numbers, scratch
-        self._rounded: dict[float, float] = {}
         self.is_state_value = table.ndim == 1
         self.n_states, self.n_actions = table.shape if table.ndim == 2 else (len(table), 1)
 
-    def rounded(self, number: float) -> float:
-        """A constant such as a step size as the table would hold it, remembered."""
-        known = self._rounded.get(number)
-        if known is None:
-            known = self._rounded[number] = float(self.table.dtype.type(number))
-        return known
+    def rounded(self, number: Any) -> float:
+        """A number as the table would hold it."""
+        return self.table.dtype.type(number).item()
 
 
 @struct

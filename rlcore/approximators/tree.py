@@ -4,11 +4,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from rlcore.errors import ConfigError
 from rlcore.struct import is_traced
-
-_LARGE = 1 << 16  # numbers in an array
 
 
 def own(tree: Any) -> Any:
@@ -27,19 +26,39 @@ def is_float(leaf: Any) -> bool:
     return jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
 
 
-def all_finite(new: Any, old: Any) -> Any:
-    """Whether no number of `new` is infinite or NaN where that of `old` was finite; a bool array.
+def all_finite(updates: Any, gradients: Any = None) -> Any:
+    """Whether no update is infinite or NaN, and no gradient so large that its square is infinite; a bool array.
 
-    Some optimisers keep an infinity on purpose, such as the best loss so far.
+    An optimiser that keeps squares, such as Adam, would stop learning after such a gradient without a word.
     """
-    pairs = zip(jax.tree.leaves(new), jax.tree.leaves(old), strict=True)
-    floats = [(after, before) for after, before in pairs if is_float(after)]
-    groups: list[Any] = [pair for pair in floats if pair[0].size > _LARGE]
-    small = [pair for pair in floats if pair[0].size <= _LARGE]
-    if small:  # one reduction over many small arrays is much quicker than one over each
-        groups.append(tuple(jnp.concatenate([leaf.ravel() for leaf in side]) for side in zip(*small, strict=True)))
-    finite = [jnp.all(jnp.isfinite(after) | ~jnp.isfinite(before)) for after, before in groups]
-    return jnp.stack(finite).all()
+    updates = [leaf for leaf in jax.tree.leaves(updates) if is_float(leaf)]
+    gradients = [None] * len(updates) if gradients is None else jax.tree.leaves(gradients)
+    pairs = zip(updates, gradients, strict=True)
+    return jnp.stack([_is_finite(update, gradient) for update, gradient in pairs] or [jnp.asarray(True)]).all()
+
+
+def _is_finite(update: Any, gradient: Any) -> Any:
+    """Compares magnitudes as whole numbers: their maximum is found several at a time, a sum of floats in its order."""
+    worst, infinity = _bits(update), _bits(jnp.asarray(jnp.inf, update.dtype))
+    if gradient is not None:
+        limit = _bits(jnp.sqrt(jnp.asarray(jnp.finfo(gradient.dtype).max)))
+        worst = jnp.maximum(worst, jnp.where(_bits(gradient) >= limit, infinity, 0))
+    return jnp.max(worst) < infinity
+
+
+def _bits(numbers: Any) -> Any:
+    """The bits of floats without the sign, as whole numbers: in the order of magnitude, infinity and NaN last."""
+    if jnp.issubdtype(numbers.dtype, jnp.complexfloating):
+        numbers = jnp.maximum(abs(numbers.real), abs(numbers.imag))
+    whole = {2: jnp.int16, 4: jnp.int32, 8: jnp.int64}[numbers.dtype.itemsize]
+    return jax.lax.bitcast_convert_type(numbers, whole) & jnp.iinfo(whole).max
+
+
+def handles_infinity(optimiser_state: Any) -> bool:
+    """Whether the optimiser leaves out gradients that are not finite by itself."""
+    kinds = (optax.ApplyIfFiniteState, optax.ZeroNansState)
+    states = jax.tree.leaves(optimiser_state, is_leaf=lambda part: isinstance(part, kinds))
+    return any(isinstance(state, kinds) for state in states)
 
 
 def select(condition: Any, new: Any, old: Any) -> Any:

@@ -66,6 +66,9 @@ class SingleEnvironment(Environment):
         self._over, self._ended = True, _NOBODY  # until the first reset
         self._has_warned = False
 
+    def __repr__(self) -> str:
+        return f"SingleEnvironment({self.name})"
+
     def seed(self, seed: int) -> None:
         """Makes the next `reset` start the environment's random numbers from its own stream under `seed`.
 

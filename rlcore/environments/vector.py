@@ -65,6 +65,9 @@ class VectorEnvironment(Environment):
         self._ended: Any = _NOBODY
         self._reward, self._action = np.zeros(self.num_envs), None
 
+    def __repr__(self) -> str:
+        return f"VectorEnvironment({self.name}, num_envs={self.num_envs})"
+
     def seed(self, seed: int) -> None:
         """Makes the next `reset` start row i's random numbers from its own stream under `seed`.
 

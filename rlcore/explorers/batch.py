@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.explorers.choice import answer, answer_prob, checked
 from rlcore.interfaces import Array, Explorer
@@ -33,7 +34,7 @@ class BatchExplorer(Explorer):
             ConfigError: It is no explorer.
         """
         if not isinstance(explorer, Explorer):
-            raise ConfigError(f"explorer is {explorer!r}, expected an Explorer; pass one such as GreedyExplorer()")
+            raise ConfigError(f"explorer is {named(explorer)}, expected an Explorer; pass one such as GreedyExplorer()")
         self.explorer = explorer
 
     def plan(self, values: Array, mask: Array | None = None) -> Any:

@@ -180,6 +180,9 @@ class EpsilonGreedyExplorer(Explorer):
         allowed = xp.ones_like(best) if legal is None else legal
         return answer_prob(evenly(allowed) * epsilon + evenly(best) * (1 - epsilon), values)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.schedule}{', break_ties=True' if self.break_ties else ''})"
+
     def _scheduled(self, step: int) -> float:
         """Epsilon at `step`, out of a block evaluated before."""
         try:

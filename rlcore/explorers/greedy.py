@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from rlcore.explorers.choice import answer, answer_prob, candidates, checked, first_of
 from rlcore.interfaces import Array, Explorer
@@ -57,11 +58,11 @@ def best_of_row(values: Any, mask: Any = None, only: bool = False) -> int:
     Returns:
         The index; -1 where it takes a closer look: no such row, a NaN, several maxima if there must be one `only`.
     """
-    if type(values) is not np.ndarray or values.ndim != 1:
+    if values.__class__ is not ndarray or values.ndim != 1:
         return -1
     if mask is not None:
         return _best_legal(values, mask, only)
-    if not 0 < values.size <= SMALL:
+    if not 0 < len(values) <= SMALL:
         best = int(values.argmax()) if values.size else -1
         return best if best >= 0 and not only and values[best] == values[best] else -1
     row = values.tolist()

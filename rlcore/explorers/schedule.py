@@ -18,7 +18,7 @@ from rlcore.arguments import check_number, check_whole
 from rlcore.errors import ConfigError
 from rlcore.explorers.counter import LARGEST
 from rlcore.explorers.shares import UNIT, WHOLE
-from rlcore.struct import by_value, namespace
+from rlcore.struct import brief, by_value, namespace
 
 BLOCK = 4096  # steps evaluated at a time on the host
 _SLACK = 1e-6  # how far outside [0, 1] rounding may carry a schedule's value
@@ -36,6 +36,16 @@ class Decay:
     warmup: int
     decay: int
     is_exponential: bool
+
+    def __str__(self) -> str:
+        """The arguments of `EpsilonGreedyExplorer` that it stands for."""
+        shown = f"{self.stable * UNIT:.6g}"
+        if self.constant() is not None:
+            return shown
+        shown += ", kind='exp'" if self.is_exponential else ""
+        shown += f", epsilon_init={self.initial * UNIT:.6g}" if self.initial != WHOLE else ""
+        shown += f", warmup_steps={self.warmup}" if self.warmup else ""
+        return shown + (f", decay_steps={self.decay}" if self.decay else "")
 
     def constant(self) -> float | None:
         """Epsilon if it is the same at every step."""
@@ -75,6 +85,9 @@ class Schedule:
     function: Callable[[Any], Any] = field(compare=False)
     is_traceable: bool
     key: Any
+
+    def __str__(self) -> str:
+        return brief(self.function)
 
     def constant(self) -> float | None:
         """`None`: it may change."""

@@ -25,6 +25,9 @@ class Hook(Staged):
         """What the hook measured; `None` for a hook that measures nothing."""
         return None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
     def __add__(self, other: "Hook") -> "Hook":
         """A hook that calls this one, then `other`; an `EmptyHook` changes nothing.
 

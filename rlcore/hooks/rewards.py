@@ -65,6 +65,9 @@ class RewardsPerEpisode(Hook):
     def result(self) -> list[list[float]]:
         return self.rewards
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.rewards)} episodes)"
+
 
 class TotalRewardPerEpisode(Hook):
     """Adds up the rewards of every episode and draws the sums at the end of the run.
@@ -126,6 +129,9 @@ class TotalRewardPerEpisode(Hook):
     def result(self) -> list[float]:
         return self.rewards
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.rewards)} episodes)"
+
     def _record(self, total: float) -> None:
         self._n_episodes += 1
         record(self.rewards, total, self._keep)
@@ -176,3 +182,6 @@ class TotalBatchRewardPerEpisode(Hook):
 
     def result(self) -> list[list[float]]:
         return self.rewards
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({sum(map(len, self.rewards))} episodes)"

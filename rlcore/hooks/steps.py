@@ -53,6 +53,9 @@ class StepsPerEpisode(Hook):
     def result(self) -> list[int]:
         return self.steps
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.steps)} episodes)"
+
 
 class BatchStepsPerEpisode(Hook):
     """Counts the steps of every episode, for each environment side by side apart.
@@ -97,3 +100,6 @@ class BatchStepsPerEpisode(Hook):
 
     def result(self) -> list[list[int]]:
         return self.steps
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({sum(map(len, self.steps))} episodes)"

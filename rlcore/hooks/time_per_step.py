@@ -50,6 +50,9 @@ class TimePerStep(Hook):
     def result(self) -> list[float]:
         return self.times
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self.times)} steps)"
+
     def _no_stamps(self) -> deque[float | None]:
         """Room for the latest steps even if each is an episode: a gap, its start, its end."""
         return deque(maxlen=3 * self._max_steps)

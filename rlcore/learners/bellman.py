@@ -46,7 +46,9 @@ def bellman_update(
     """
     table = approximator.table
     if reward.__class__ is float and table.__class__ is np.ndarray:
-        update_cell(approximator.cells(), state, next_state, action, reward, terminated, gamma, alpha, next_mask)
+        cells = approximator.cells()
+        gamma, alpha = cells.rounded(gamma), cells.rounded(alpha)
+        update_cell(cells, state, next_state, action, reward, terminated, gamma, alpha, next_mask)
         return
     rows = (state, next_state, action, reward, terminated, gamma, alpha, next_mask)
     if isinstance(table, np.ndarray) and not any(map(is_traced, rows)):
@@ -68,6 +70,8 @@ def update_cell(
 ) -> None:
     """One transition, in plain numbers: each operation is rounded to the table's dtype, as in a trace.
 
+    `gamma` and `alpha` are `rounded` already.
+
     Raises:
         ConfigError: A state or action outside the table.
         RLCoreError: A value that would not be finite; it is not written.
@@ -86,10 +90,10 @@ def update_cell(
         values = numbers[start : start + n_actions].tolist()
         if next_mask is not None:
             values = [*compress(values, next_mask.tolist() if next_mask.__class__ is np.ndarray else next_mask)]
-        rounded[1] = cells.rounded(gamma) * max(values) if values else 0.0
+        rounded[1] = gamma * max(values) if values else 0.0
         rounded[0] = rounded[0] + rounded[1]
     rounded[0] = rounded[0] - old
-    rounded[0] = cells.rounded(alpha) * rounded[0]
+    rounded[0] = alpha * rounded[0]
     rounded[0] = old + rounded[0]
     new = rounded[0]
     if not math.isfinite(new):
@@ -103,6 +107,8 @@ def update_cell(
 def _update_host(cells: Cells, *columns: Any) -> None:
     *numbers, next_mask = [None if column is None else np.asarray(column) for column in columns]
     n_rows = np.size(columns[3])  # of the reward
+    *numbers, gamma, alpha = numbers
+    numbers += [gamma.astype(cells.table.dtype), alpha.astype(cells.table.dtype)]
     rows = [[0] * n_rows if number is None else np.broadcast_to(number, (n_rows,)).tolist() for number in numbers]
     masks = [None] * n_rows if next_mask is None else next_mask.reshape(n_rows, -1).tolist()
     for row in zip(*rows, masks, strict=True):

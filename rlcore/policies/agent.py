@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from rlcore.arguments import named
 from rlcore.errors import ConfigError
-from rlcore.interfaces import Array, Environment, Policy
+from rlcore.interfaces import Array, Environment, Learner, Policy
 from rlcore.stages import Stage, overridden
 from rlcore.struct import cached, struct
-from rlcore.trajectories import Trajectory
+from rlcore.trajectories import Container, Controller, Sampler, Trajectory
 
 
 @struct
@@ -29,9 +30,21 @@ class Agent(Policy):
 
     def __init__(self, policy: Policy, trajectory: Trajectory) -> None:
         if not isinstance(policy, Policy):
-            raise ConfigError(f"policy is {policy!r}, expected a Policy such as QBasedPolicy(learner, explorer)")
+            advice = "derive your class from Policy" if callable(policy) else "pass one"
+            if isinstance(policy, Learner):
+                advice = "wrap it: QBasedPolicy(learner, explorer)"
+            elif isinstance(policy, Trajectory):
+                advice = "the order is Agent(policy, trajectory)"
+            raise ConfigError(
+                f"policy is {named(policy)}, expected a Policy such as QBasedPolicy(learner, explorer); {advice}"
+            )
         if not isinstance(trajectory, Trajectory):
-            raise ConfigError(f"trajectory is {trajectory!r}, expected Trajectory(container, sampler, controller)")
+            is_part = isinstance(trajectory, Container | Sampler | Controller)
+            raise ConfigError(
+                f"trajectory is {named(trajectory)}, expected a Trajectory; "
+                + ("wrap it: " if is_part else "build one: ")
+                + "Trajectory(container, sampler, controller)"
+            )
         self.policy, self.trajectory = policy, trajectory
 
     def plan(self, env: Environment) -> Any:

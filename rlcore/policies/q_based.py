@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.explorers import GreedyExplorer
 from rlcore.interfaces import Array, Environment, Explorer, Learner, Policy
 from rlcore.stages import Stage
-from rlcore.struct import cached, struct
+from rlcore.struct import cached, check_decorated, struct
 
 
 @struct
@@ -29,9 +30,20 @@ class QBasedPolicy(Policy):
 
     def __init__(self, learner: Learner, explorer: Explorer) -> None:
         if not isinstance(learner, Learner):
-            raise ConfigError(f"learner is {learner!r}, expected a Learner such as TDLearner or DQNLearner")
+            advice = "pass one"
+            if isinstance(learner, Explorer):
+                advice = "the order is QBasedPolicy(learner, explorer)"
+            elif hasattr(learner, "forward"):
+                advice = "wrap it, such as TDLearner(table) or DQNLearner(approximator)"
+            raise ConfigError(
+                f"learner is {named(learner)}, expected a Learner such as TDLearner or DQNLearner; {advice}"
+            )
         if not isinstance(explorer, Explorer):
-            raise ConfigError(f"explorer is {explorer!r}, expected an Explorer such as EpsilonGreedyExplorer(0.1)")
+            raise ConfigError(
+                f"explorer is {named(explorer)}, expected an Explorer; pass one such as EpsilonGreedyExplorer(0.1)"
+            )
+        check_decorated(learner, "learner")
+        check_decorated(explorer, "explorer")
         self.learner, self.explorer = learner, explorer
 
     def plan(self, env: Environment) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rlcore.stages import not_written
 from rlcore.trajectories.batch import Batch
 
 
@@ -27,20 +28,20 @@ class Container:
         next_mask: Any = None,
     ) -> Any:
         """Keeps one transition, or a row of them (`reward` has one axis); returns how many a controller counts."""
-        raise NotImplementedError
+        raise not_written(self, "push")
 
     @property
     def n_stored(self) -> Any:
         """How many transitions are stored; a JAX number when traced."""
-        raise NotImplementedError
+        raise not_written(self, "n_stored")
 
     def take(self, indices: Any) -> Batch:
         """The transitions at `indices` `[batch]`, each from 0 to `n_stored - 1`."""
-        raise NotImplementedError
+        raise not_written(self, "take")
 
     def whole(self) -> Batch | None:
         """All that is stored, oldest first; `None` if nothing is."""
-        raise NotImplementedError
+        raise not_written(self, "whole")
 
     def allocate(self, **example: Any) -> None:
         """Fixes all shapes from the arguments of a push, without storing them; may be called before a trace."""
@@ -57,7 +58,7 @@ class Sampler:
 
     def sample(self, container: Any) -> Any:
         """A batch out of `container`; on the host `None`, and nothing drawn, if it holds too little."""
-        raise NotImplementedError
+        raise not_written(self, "sample")
 
     def is_ready(self, container: Any) -> Any:
         """Whether `container` holds enough."""
@@ -74,12 +75,12 @@ class Controller:
 
     def on_insert(self, n: Any) -> None:
         """Told that `n` transitions were stored."""
-        raise NotImplementedError
+        raise not_written(self, "on_insert")
 
     def is_due(self) -> Any:
         """Whether another batch may be sampled now."""
-        raise NotImplementedError
+        raise not_written(self, "is_due")
 
     def on_sample(self) -> None:
         """Told that a batch was sampled."""
-        raise NotImplementedError
+        raise not_written(self, "on_sample")
