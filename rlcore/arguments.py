@@ -35,7 +35,7 @@ def check_whole(name: str, value: Any, at_least: int = 1) -> int:
     if number < at_least or isinstance(value, bool):
         is_whole = isinstance(value, float) and value.is_integer() and value >= at_least
         advice = f"; write {int(value):_}" if is_whole else ""
-        raise ConfigError(f"{name} is {value!r}, expected a whole number of at least {at_least}{advice}")
+        raise ConfigError(f"{name} is {shorten(repr(value))}, expected a whole number of at least {at_least}{advice}")
     return number
 
 
@@ -56,7 +56,7 @@ def check_number(
         bounds = f" above {low:g}" if above else f" of at least {low:g}"
     else:
         bounds = f" above {low:g} and at most {high:g}" if above else f" from {low:g} to {high:g}"
-    raise ConfigError(f"{name} is {value!r}, expected a finite number{bounds}")
+    raise ConfigError(f"{name} is {shorten(repr(value))}, expected a finite number{bounds}")
 
 
 def check_flag(name: str, value: Any) -> bool:
@@ -66,7 +66,7 @@ def check_flag(name: str, value: Any) -> bool:
         ConfigError: It is anything else.
     """
     if not isinstance(value, bool):
-        raise ConfigError(f"{name} is {value!r}, expected True or False")
+        raise ConfigError(f"{name} is {shorten(repr(value))}, expected True or False")
     return value
 
 
@@ -78,7 +78,7 @@ def check_function(name: str, function: Any, arguments: tuple[str, ...] = ()) ->
     """
     expected = f"expected a function f({', '.join(arguments)})"
     if not callable(function):
-        raise ConfigError(f"{name} is {function!r}, {expected}; other arguments go by name")
+        raise ConfigError(f"{name} is {shorten(repr(function))}, {expected}; other arguments go by name")
     called = getattr(function, "__name__", repr(function))
     if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
         raise ConfigError(f"{name} is {called}, which is async or yields, so calling it runs nothing; {expected}")

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from rlcore.arguments import check_whole
+from rlcore.arguments import check_whole, named
 from rlcore.errors import ConfigError
 from rlcore.stages import Staged, not_written
 from rlcore.struct import static, struct
@@ -87,7 +87,8 @@ class ResetIfAny(ResetCondition):
         for condition in conditions:
             flat += condition.conditions if isinstance(condition, ResetIfAny) else (condition,)
         if not flat or not all(isinstance(condition, ResetCondition) for condition in flat):
-            raise ConfigError(f"ResetIfAny got {conditions!r}, expected at least one reset condition and nothing else")
+            came = ", ".join(map(named, conditions)) or "nothing"
+            raise ConfigError(f"ResetIfAny got {came}, expected at least one reset condition and nothing else")
         if len({id(condition) for condition in flat}) < len(flat):
             raise ConfigError("ResetIfAny got the same condition twice, so it would count twice; build another")
         self.conditions = tuple(flat)

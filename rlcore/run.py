@@ -28,8 +28,8 @@ def run_loop(
     POST_EPISODE and POST_EXPERIMENT run on every exit.
     """
     moments = {stage: _moment(stage, policy, env, (stop_condition, reset_condition), hook) for stage in Stage}
-    pre_experiment, pre_episode, pre_act, post_act, post_episode, post_experiment = moments.values()
-    pre_act = None if pre_act is _nothing else pre_act
+    pre_experiment, pre_episode, before_act, post_act, post_episode, post_experiment = moments.values()
+    pre_act = None if before_act is _nothing else before_act
     plan, act, check_stop, ended = policy.plan, env.act, stop_condition.check, env.ended
     check_reset = None if type(reset_condition) is ResetIfEnvTerminated else reset_condition.check
     stopped = False

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from tqdm.auto import tqdm
 
-from rlcore.arguments import check_function, check_number, check_whole
+from rlcore.arguments import check_function, check_number, check_whole, named
 from rlcore.errors import ConfigError
 from rlcore.stages import Staged, not_written
+from rlcore.struct import shown_as_call
 
 
 class StopCondition(Staged):
@@ -30,7 +31,7 @@ class StopCondition(Staged):
         return type(self).__name__
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        return shown_as_call(self)
 
     def __or__(self, other: "StopCondition") -> "StopIfAny":
         return StopIfAny(*_members(StopIfAny, self), *_members(StopIfAny, other))
@@ -54,7 +55,7 @@ class _Composed(StopCondition):
             raise ConfigError(f"{name}() has no conditions, expected at least one")
         for condition in conditions:
             if not isinstance(condition, StopCondition):
-                raise ConfigError(f"{name} got {condition!r}, expected stop conditions only")
+                raise ConfigError(f"{name} got {named(condition)}, expected stop conditions only")
         leaves = [id(leaf) for condition in conditions for leaf in leaf_conditions(condition)]
         if len(set(leaves)) < len(leaves):
             raise ConfigError(f"{name} got the same condition twice, so it would count every step twice; build another")

@@ -43,7 +43,8 @@ def cached() -> Any:
 def struct(cls: type[C]) -> type[C]:
     """Makes `cls` a dataclass with slots whose instances are pytrees.
 
-    A class may write its own `__init__` (to validate); JAX never calls it. Two structs are equal only if they are
+    A class may write its own `__init__` (to validate), or inherit a written one, and then gives defaults to the fields
+    it adds; JAX never calls it. Two structs are equal only if they are
     the same object. An attribute that is not declared is an error. Unless the class writes `__repr__`, an instance is
     shown as the call that makes it, with shapes in place of arrays.
 
@@ -56,13 +57,15 @@ def struct(cls: type[C]) -> type[C]:
             f"{cls.__name__} inherits from {open_base.__name__}, which has no __slots__, so attributes that are not "
             f"declared would be lost in a trace; add `__slots__ = ()` to {open_base.__name__} or make it a @struct"
         )
-    has_own_init = "__init__" in cls.__dict__
-    made: Any = dataclasses.dataclass(cls, eq=False, slots=True, repr=False, init=not has_own_init)
+    is_written = cls.__init__ is not object.__init__ and not hasattr(cls.__init__, "is_generated")
+    made: Any = dataclasses.dataclass(cls, eq=False, slots=True, repr=False, init=not is_written)
     _point_super_at(made, cls)
-    if has_own_init:
+    if not is_written:
+        made.__init__.is_generated = True
+    elif "__init__" in cls.__dict__:
         made.__init__ = _advising(made.__init__)
     if made.__repr__ is object.__repr__:
-        made.__repr__ = _shown_as_call
+        made.__repr__ = shown_as_call
     made.__signature__ = _Signature()
     fields = dataclasses.fields(made)
     names = {
@@ -115,11 +118,14 @@ class _Signature:
         return signature.replace(parameters=parameters, return_annotation=signature.empty)
 
 
-def _shown_as_call(self: Any) -> str:
-    """The call that makes `self`, as far as its attributes tell; private and default ones are left out."""
+def shown_as_call(self: Any) -> str:
+    """The call that makes `self`, as far as its attributes tell; private and default ones are left out.
+
+    The attribute of an argument `x` has the same name, or is a claim `is_x`.
+    """
     shown, is_positional = [], True
     for name, parameter in inspect.signature(type(self)).parameters.items():
-        value = None if name.startswith("_") else getattr(self, name, parameter.empty)
+        value: Any = getattr(self, name, getattr(self, f"is_{name}", parameter.empty))
         if name.startswith("_") or value is parameter.empty or isinstance(value, MethodType):
             is_positional = False
         elif parameter.kind is parameter.VAR_POSITIONAL:
@@ -145,7 +151,9 @@ def brief(value: Any) -> str:
         return f"{{{', '.join(items)}}}"
     if is_struct(value):
         return repr(value)
-    return getattr(value, "__name__", "") if callable(value) and hasattr(value, "__name__") else shorten(repr(value), 80)
+    return (
+        getattr(value, "__name__", "") if callable(value) and hasattr(value, "__name__") else shorten(repr(value), 80)
+    )
 
 
 def _advising(init: Callable[..., None]) -> Callable[..., None]:
@@ -208,13 +216,22 @@ def graft(old: Any, new: Any) -> Any:
     """
     if is_struct(new):
         for name in type(new).__struct_fields__["leaf"]:
-            setattr(old, name, graft(getattr(old, name), getattr(new, name)))
+            value = getattr(new, name)
+            setattr(old, name, graft(getattr(old, name), value) if _holds_struct(value) else value)
         return old
     if isinstance(new, dict):
         return {key: graft(old[key], value) for key, value in new.items()}
     if type(new) in (list, tuple):
         return type(new)(graft(before, after) for before, after in zip(old, new, strict=True))
     return new
+
+
+def _holds_struct(value: Any) -> bool:
+    if value.__class__ is dict:
+        return any(map(_holds_struct, value.values()))
+    if value.__class__ in (list, tuple):
+        return any(map(_holds_struct, value))
+    return hasattr(value.__class__, "__struct_fields__")
 
 
 def walk(component: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -268,8 +285,8 @@ def check_decorated(component: Any, path: str) -> None:
     if is_struct(component) and "__struct_fields__" not in vars(kind):
         base = next(each.__name__ for each in kind.__mro__ if "__struct_fields__" in vars(each))
         raise ConfigError(
-            f"{path} is a {kind.__name__}, which derives from {base} but is no struct itself, so compiled code would "
-            f"make a {base} of it; write @struct above class {kind.__name__} and declare its fields in its body"
+            f"{path} is of class {kind.__name__}, which derives from {base} but is no struct itself, so compiled code "
+            f"would turn it into {base}; write @struct above class {kind.__name__} and declare its fields in its body"
         )
 
 

@@ -5,18 +5,37 @@ import jax
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
+from policies_asked import FixedValues
 from worlds import Corridor, Count, Still, counts
 
 from rlcore.environments import as_environment
 from rlcore.environments.bandit import MultiArmedBandit
-from rlcore.errors import ConfigError, HookError
+from rlcore.errors import ConfigError, HookError, RLCoreError
 from rlcore.experiment import Evaluation, Experiment, evaluate, run
 from rlcore.explorers import EpsilonGreedyExplorer
-from rlcore.hooks import DoEveryNEpisodes, EmptyHook, Hook, RewardsPerEpisode, StepsPerEpisode, TotalRewardPerEpisode
+from rlcore.hooks import (
+    DoEveryNEpisodes,
+    DoEveryNSteps,
+    EmptyHook,
+    Hook,
+    RewardsPerEpisode,
+    StepsPerEpisode,
+    TimePerStep,
+    TotalBatchRewardPerEpisode,
+    TotalRewardPerEpisode,
+)
 from rlcore.policies import QBasedPolicy, RandomPolicy
 from rlcore.random import Random, stream
-from rlcore.reset_conditions import ResetIfEnvTerminated
-from rlcore.stop_conditions import StopAfterNEpisodes, StopAfterNSteps, StopCondition
+from rlcore.reset_conditions import ResetAfterNSteps, ResetIfEnvTerminated
+from rlcore.stop_conditions import (
+    StopAfterNEpisodes,
+    StopAfterNoImprovement,
+    StopAfterNSeconds,
+    StopAfterNSteps,
+    StopCondition,
+    StopIfEnvTerminated,
+    StopSignal,
+)
 from rlcore.struct import struct
 
 
@@ -45,7 +64,21 @@ def test_defaults():
         (dict(env=3), "expected a Gymnasium id"),
         (dict(env="NoSuchWorld-v0"), "NoSuchWorld"),
         (dict(env=Corridor), "pass an instance, not the class"),
-        (dict(stop_condition=5), "stop_condition is 5, expected a StopCondition"),
+        (
+            dict(policy=lambda state: 0),
+            "policy is the function <lambda>.*derive a class from Policy and write its method",
+        ),
+        (dict(policy=FixedValues(np.eye(2))), r"policy is a FixedValues.*wrap it: QBasedPolicy\(learner, explorer\)"),
+        (dict(policy=Corridor(2)), "policy is a Corridor.*pass it as env=, the second argument"),
+        (dict(stop_condition=5), r"stop_condition is 5, expected a StopCondition; write StopAfterNSteps\(5\)"),
+        (dict(stop_condition=None), r"is None, .*pass one such as StopAfterNSteps\(10_000\)"),
+        (dict(stop_condition=StepsPerEpisode()), "is a StepsPerEpisode, .*; pass it as hook="),
+        (dict(stop_condition=ResetIfEnvTerminated()), "is a ResetIfEnvTerminated, .*; pass it as reset_condition="),
+        (dict(stop_condition=lambda policy, env: True), r"write its method check\(self, policy, env\)"),
+        (dict(reset_condition=5), r"expected a ResetCondition; write ResetAfterNSteps\(5\)"),
+        (dict(hook=[EmptyHook()]), r"add up hooks with \+"),
+        (dict(hook=print), "wrap a function in DoEveryNSteps"),
+        (dict(hook=steps(3)), "hook is a StopAfterNSteps.*pass it as stop_condition="),
         (dict(stop_condition=StopAfterNSteps), "pass an instance"),
         (dict(hook=print), "expected a Hook"),
         (dict(reset_condition=3), "expected a ResetCondition"),
@@ -184,6 +217,90 @@ def test_an_environment_in_use_is_refused():
         run(Still(), Corridor(3), hook=Nested())
 
 
+@pytest.mark.parametrize(
+    "same", [lambda env: env, lambda env: gymnasium.wrappers.TimeLimit(env.unwrapped, 5), as_environment]
+)
+def test_the_source_of_an_environment_in_use_is_refused(same):
+    env = gymnasium.make("CartPole-v1")
+
+    def nested(t, policy, adapter):
+        evaluate(policy, same(env), 1)
+
+    with pytest.raises(ConfigError, match="CartPole-v1 is in use by a running experiment"):
+        run(Still(), env, hook=DoEveryNEpisodes(nested))
+    assert evaluate(Still(), env, 2).lengths.min() > 0  # free again
+
+
+def test_a_row_of_a_vector_environment_in_use_is_refused():
+    envs = counts((2, 3), AutoresetMode.NEXT_STEP)
+
+    def nested(t, policy, adapter):
+        evaluate(policy, envs.envs[1], 1)
+
+    with pytest.raises(ConfigError, match="in use by a running experiment"):
+        run(Still(), envs, hook=DoEveryNEpisodes(nested))
+
+
+def test_reasons_and_notes_are_short():
+    class Loud(Hook):
+        def post_act(self, policy, env):
+            raise ValueError("x" * 10_000)
+
+    class Wordy(StopCondition):
+        def check(self, policy, env):
+            return True
+
+        def reason(self):
+            return "because " * 1000
+
+    experiment = Experiment(Still(), Corridor(3), steps(2), Loud())
+    with pytest.raises(ValueError, match="xxx") as caught:
+        experiment.run()
+    assert experiment.stop_reason.startswith("ValueError: xxx")
+    assert len(experiment.stop_reason) == 200
+    assert all(len(note) < 300 for note in caught.value.__notes__)
+    assert len(run(Still(), Corridor(3), Wordy()).stop_reason) == 200
+
+
+def test_a_run_that_was_not_finite_says_so_once():
+    class Diverges(Still):
+        def post_act(self, env, action):
+            raise RLCoreError("not finite")
+
+        def post_experiment(self, env):
+            raise RLCoreError("not finite")
+
+    with pytest.raises(RLCoreError, match="not finite") as caught:
+        run(Diverges(), Corridor(3))
+    assert not any("after that" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("part", "text"),
+    [
+        (steps(100), "StopAfterNSteps(100)"),
+        (episodes(3) | StopSignal(), "StopIfAny(StopAfterNEpisodes(3), StopSignal())"),
+        (StopAfterNSeconds(1.5) & StopIfEnvTerminated(), "StopIfAll(StopAfterNSeconds(1.5), StopIfEnvTerminated())"),
+        (StopAfterNoImprovement(lambda: 0.0, 4), "StopAfterNoImprovement(patience=4)"),
+        (ResetAfterNSteps(4) | ResetIfEnvTerminated(), "ResetIfAny(ResetAfterNSteps(4), ResetIfEnvTerminated())"),
+        (as_environment("CartPole-v1"), "SingleEnvironment(CartPole-v1)"),
+        (StepsPerEpisode(), "StepsPerEpisode(0 episodes)"),
+        (TotalBatchRewardPerEpisode(2), "TotalBatchRewardPerEpisode(0 episodes)"),
+        (TimePerStep(), "TimePerStep(0 steps)"),
+        (EmptyHook(), "EmptyHook()"),
+        (DoEveryNSteps(max, 5), "DoEveryNSteps(f=max, n=5)"),
+    ],
+)
+def test_parts_are_shown_shortly(part, text):
+    assert repr(part) == text
+
+
+def test_a_hook_shows_how_much_it_has_seen():
+    hook = StepsPerEpisode()
+    run(Still(), Corridor(2), episodes(3), hook)
+    assert repr(hook) == "StepsPerEpisode(3 episodes)"
+
+
 def test_evaluation_counts_returns_and_lengths():
     result = evaluate(Still(), Count(4), 3)
     assert isinstance(result, Evaluation)
@@ -234,6 +351,8 @@ def test_evaluation_is_fixed_by_its_seed():
 def test_evaluation_refuses_bad_arguments(arguments):
     with pytest.raises(ConfigError, match="expected a whole number"):
         evaluate(Still(), Corridor(2), **arguments)
+    with pytest.raises(ConfigError, match="derive a class from Policy"):
+        evaluate(lambda state: 0, Corridor(2))
 
 
 def test_it_says_what_it_is():

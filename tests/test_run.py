@@ -310,3 +310,25 @@ def test_policies_are_called_with_the_action():
     kept = []
     run(Keeps(), Corridor(2))
     assert kept == [(1, 0), (2, 0)]
+
+
+def test_a_note_names_the_method_shortly_and_does_not_repeat_the_error():
+    class Loud(Still):
+        def __init__(self):
+            self.rows = list(range(10_000))
+
+        def post_act(self, env, action):
+            raise ValueError("first")
+
+        def post_episode(self, env):
+            raise ValueError("first")
+
+        def post_experiment(self, env):
+            raise ValueError("x" * 10_000)
+
+    with pytest.raises(ValueError, match="first") as caught:
+        run(Loud(), Corridor(3))
+    after = [note for note in caught.value.__notes__ if note.startswith("after that")]
+    assert len(after) == 1
+    assert after[0].startswith("after that, Loud.post_experiment failed: ValueError('xxx")
+    assert len(after[0]) < 300

@@ -3,7 +3,7 @@
 import pytest
 
 from rlcore.errors import ConfigError, HookError
-from rlcore.stages import Stage, Staged, check_methods
+from rlcore.stages import Stage, Staged, check_arguments, check_methods, check_written, is_written, not_written
 
 ARGUMENTS = {stage.value: ("policy", "env") for stage in Stage}
 
@@ -87,3 +87,48 @@ def test_more_arguments_with_defaults_are_fine():
     check_methods(kind(), ARGUMENTS)
     assert issubclass(HookError, ConfigError)
     assert issubclass(HookError, ValueError)
+
+
+class Base:
+    def plan(self, values: list, mask: list | None = None) -> int:
+        """The choice.
+
+        More of it.
+        """
+        raise not_written(self, "plan")
+
+    @property
+    def size(self) -> int:
+        """How many."""
+        raise not_written(self, "size")
+
+
+def test_a_method_that_is_not_written_is_refused_with_what_to_write():
+    class Mine(Base):
+        pass
+
+    class Written(Base):
+        def plan(self, values, mask=None):
+            return 0
+
+    expected = r"Mine has not written plan; write def plan\(self, values, mask=None\): The choice\.$"
+    with pytest.raises(HookError, match=expected):
+        check_written(Mine(), Base, "plan")
+    with pytest.raises(NotImplementedError, match=expected):
+        Mine().plan([])
+    with pytest.raises(NotImplementedError, match=r"Mine has not written size; write def size\(self\): How many\."):
+        Mine().size  # noqa: B018
+    check_written(Written(), Base, "plan")
+    mine = Mine()
+    mine.plan = lambda values, mask=None: 0
+    assert (is_written(Mine(), Base, "plan"), is_written(mine, Base, "plan")) == (False, True)
+
+
+def test_arguments_with_defaults_are_named_in_the_advice():
+    class Short(Base):
+        def plan(self, values):
+            return 0
+
+    with pytest.raises(HookError, match=r"Short\.plan\(values\) .* expected plan\(self, values, mask=None\)"):
+        check_arguments(Short(), {"plan": ("values", "mask=None")})
+    check_arguments(Base(), {"plan": ("values", "mask=None")})

@@ -268,3 +268,10 @@ def test_counters_are_right_beyond_32_bits():
     condition.pre_experiment(None, env)
     condition._count = 2**40
     assert [condition.check(None, env) for _ in range(2)] == [False, True]
+
+
+def test_a_whole_number_that_is_a_float_is_written_out():
+    with pytest.raises(ConfigError, match=r"n is 10000\.0, expected a whole number of at least 1; write 10_000$"):
+        StopAfterNSteps(1e4)
+    with pytest.raises(ConfigError, match=r"n is 1\.5, expected a whole number of at least 1$"):
+        StopAfterNSteps(1.5)

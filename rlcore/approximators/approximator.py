@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from gymnasium import Space
+from gymnasium import Space, spaces
 
 from rlcore.approximators.blueprint import answer, as_arrays, call, describe, evaluate
 from rlcore.approximators.dense import DenseViews
 from rlcore.approximators.fixed import Fixed
 from rlcore.approximators.state_shapes import state_shapes
 from rlcore.approximators.tree import all_finite, check_alike, check_finite, handles_infinity, own, select
-from rlcore.errors import ConfigError
+from rlcore.errors import ConfigError, shorten
 from rlcore.struct import cached, is_traced, static, struct
 
 Array = np.ndarray | jax.Array
@@ -128,6 +128,11 @@ class Approximator:
         """The same as `forward(x)`; a `TargetNetwork` answers with older parameters."""
         return self.forward(x)
 
+    def __repr__(self) -> str:
+        name = self._fixed.value.evaluation.nodes[0].type.__name__
+        n = sum(leaf.size for leaf in jax.tree.leaves(self._parameters))
+        return f"{type(self).__name__}({name}, {n:_} parameters)"
+
     def _forward(self, x: Any) -> Any:
         x = as_arrays(x)
         first = jax.tree.leaves(self._parameters)[0]
@@ -179,9 +184,16 @@ class Approximator:
                 *(self._parameters, self.variables, states),
             )
         except Exception as error:
+            advice = "give it the inputs that such states have"
+            if isinstance(state_space, spaces.Discrete):
+                n = int(state_space.start) + int(state_space.n)
+                advice = (
+                    "make vectors of these numbers, as_environment(env, state=lambda state: "
+                    f"np.eye({n}, dtype=np.float32)[state]), or let TDLearner learn a table, TabularQApproximator"
+                )
             raise ConfigError(
-                f"the network can't take a batch of two states {states} of {state_space}: {error}. "
-                "Give it the inputs that such states have"
+                f"the network can't take a batch of two states {states} of {state_space} "
+                f"({shorten(str(error)).rstrip('.')}); {advice}"
             ) from error
         if any(leaf.shape[:1] != (2,) for leaf in jax.tree.leaves(output)):
             raise ConfigError(

@@ -12,6 +12,7 @@ from flax import nnx
 
 from rlcore.approximators.dense import DenseLayer, dense_layers
 from rlcore.approximators.fixed import Fixed
+from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.struct import by_value, is_traced
 
@@ -43,10 +44,11 @@ def describe(model: Any, optimiser: Any) -> tuple[Fixed, Any, Any]:
     """
     if not isinstance(model, nnx.Module):
         hint = "call it, such as MLP(4, (64,), 2, rngs=nnx.Rngs(0))" if isinstance(model, type) else "build one"
-        raise ConfigError(f"model is {model!r}, expected a flax.nnx.Module; {hint}")
+        raise ConfigError(f"model is {named(model)}, expected a flax.nnx.Module; {hint}")
     if not all(callable(getattr(optimiser, name, None)) for name in ("init", "update")):
         raise ConfigError(
-            f"optimiser is {optimiser!r}, expected an Optax transformation (init and update), such as optax.adam(1e-3)"
+            f"optimiser is {named(optimiser)}, expected an Optax transformation (init and update), such as "
+            "optax.adam(1e-3)"
         )
     clone = nnx.clone(model)
     clone.train()

@@ -8,7 +8,7 @@ import numpy as np
 from gymnasium import Space, spaces
 
 from rlcore.arguments import check_number, check_whole
-from rlcore.errors import ConfigError
+from rlcore.errors import ConfigError, shorten
 from rlcore.struct import cached, is_traced, struct
 
 Array = np.ndarray | jax.Array
@@ -67,7 +67,9 @@ class TabularApproximator:
             keeps = isinstance(table, np.ndarray) and np.issubdtype(given.dtype, np.floating)
             self.table = np.array(given, given.dtype if keeps else np.float32, order="C")
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"table is {table!r}, expected numbers [states] or [states, actions] ({error})") from None
+            raise ConfigError(
+                f"table is {shorten(repr(table))}, expected numbers [states] or [states, actions] ({error})"
+            ) from None
         if self.table.ndim not in (1, 2) or 0 in self.table.shape:
             raise ConfigError(
                 f"table has shape {self.table.shape}, expected [states] or [states, actions], at least one of each"
@@ -161,7 +163,9 @@ def _indices(name: str, given: Any, size: int) -> np.ndarray:
     """`given` as an array of indices below `size`; NumPy itself would take a negative one from the end."""
     indices = np.asarray(given)
     if not np.issubdtype(indices.dtype, np.integer):
-        raise ConfigError(f"{name} is {given!r}, expected whole numbers: rows of the table, from 0 to {size - 1}")
+        raise ConfigError(
+            f"{name} is {shorten(repr(given))}, expected whole numbers: rows of the table, from 0 to {size - 1}"
+        )
     if indices.size and (indices.min() < 0 or indices.max() >= size):
         wrong = indices[(indices < 0) | (indices >= size)].flat[0]
         raise ConfigError(f"{name} is {wrong}, expected from 0 to {size - 1}, the rows of the table")

@@ -10,7 +10,7 @@ from gymnasium import Space
 from rlcore.approximators.approximator import Approximator
 from rlcore.approximators.blueprint import answer
 from rlcore.approximators.tree import is_float, own
-from rlcore.arguments import check_number, check_whole
+from rlcore.arguments import check_number, check_whole, named
 from rlcore.errors import ConfigError
 from rlcore.struct import static, struct
 
@@ -50,8 +50,8 @@ class TargetNetwork:
         """
         if not isinstance(approximator, Approximator):
             raise ConfigError(
-                f"approximator is a {type(approximator).__name__}, expected an Approximator(model, optimiser): only a "
-                "network that learns from gradients can have a target copy, and only one"
+                f"approximator is {named(approximator)}, expected an Approximator(model, optimiser): only a network "
+                "that learns from gradients can have a target copy, and only one"
             )
         self.approximator = approximator
         self.sync_freq, self.rho = check_whole("sync_freq", sync_freq), check_number("rho", rho, 0, 1)

@@ -11,12 +11,11 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
+from rlcore.environments.contract import contract_problems, space_of, takes_seed
 from rlcore.environments.masks import KEY
 from rlcore.interfaces import Environment
 from rlcore.random import Random, name_streams
 from rlcore.struct import walk
-
-REQUIRED = ("reset", "act", "state", "reward", "is_terminated", "action_space", "state_space")
 
 
 class _Face(NamedTuple):
@@ -43,9 +42,7 @@ def missing_methods(env: Any) -> Iterator[tuple[str, str]]:
     """What an environment must have and hasn't: what is missing, and the fix."""
     name = type(env).__name__
     if isinstance(env, Environment):
-        for method in REQUIRED:
-            if getattr(type(env), method) is getattr(Environment, method):
-                yield f"{name} has no method {method}, expected one", f"write def {method}(self, ...) in the class"
+        yield from contract_problems(env)
         return
     kinds = ("single_observation_space", "single_action_space") if isinstance(env, VectorEnv) else _SPACES
     for kind in kinds:
@@ -62,7 +59,10 @@ def missing_methods(env: Any) -> Iterator[tuple[str, str]]:
 
 
 def face_of(env: Any, seed: int | None) -> _Face:
-    """The face of a Gymnasium environment or vector environment, or of a copy of an `Environment` of the user's."""
+    """The face of a Gymnasium environment or vector environment, or of a copy of an `Environment` of the user's.
+
+    Streams without a seed of their own get theirs from `seed`; a face with streams begins a rollout only once.
+    """
     if isinstance(env, Environment):
         return _own_face(env, seed)
 
@@ -78,21 +78,26 @@ def _own_face(env: Environment, seed: int | None) -> _Face:
     with suppress(Exception):  # where something in it can't be copied, the environment itself will do
         env = copy.deepcopy(env)
     name_streams(env, seed or 0, "environment")
-    has_streams = any(isinstance(part, Random) for _, part in walk(env))
+    is_seeded = takes_seed(env) and not has_streams(env)
 
     def info() -> dict[str, Any]:
         mask = env.legal_action_mask()
         return {} if mask is None else {KEY: mask}
 
     def begin(seed: int | None) -> Any:
-        env.reset() if seed is None or has_streams else env.reset(seed=seed)
+        env.reset(seed=seed) if is_seeded and seed is not None else env.reset()
         return env.state(), info()
 
     def step(action: Any) -> Any:
         env.act(action)
         return env.state(), env.reward(), env.is_terminated(), env.is_truncated(), info()
 
-    return _Face(env, env.state_space(), env.action_space(), None, begin, step)
+    return _Face(env, space_of(env, "state_space"), space_of(env, "action_space"), None, begin, step)
+
+
+def has_streams(env: Any) -> bool:
+    """Whether its random numbers come from `Random` streams, which the experiment seeds, and not from `reset`."""
+    return any(isinstance(part, Random) for _, part in walk(env))
 
 
 def is_over_at_start(face: _Face) -> bool:

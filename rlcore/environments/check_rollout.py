@@ -191,7 +191,7 @@ class _Rollout:
         for row in np.flatnonzero(~rows).tolist():
             if not same(row_of(before, row), row_of(self.kept[1], row)):
                 what = f"reset(options={{'reset_mask': {rows}}}) changed row {row}, expected only the rows that ended"
-                self.report.add(self.where(), what, "reset where reset_mask is true, and nowhere else")
+                self.report.add(self.where(), what, "reset where reset_mask is true, and nowhere else", "reset_mask")
                 break
         self.over = np.zeros_like(rows)
 

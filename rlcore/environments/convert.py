@@ -1,12 +1,13 @@
 """One door for every kind of environment."""
 
-import inspect
 from typing import Any
 
 import gymnasium
 from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
 
-from rlcore.arguments import check_whole
+from rlcore.arguments import check_whole, named
+from rlcore.environments.contract import contract_problems, space_of, takes_seed
 from rlcore.environments.single import SingleEnvironment
 from rlcore.environments.transforms import _Transforms, check_transforms
 from rlcore.environments.vector import VectorEnvironment
@@ -29,11 +30,12 @@ def as_environment(
         action: A function from the policy's action to the environment's, or a pair of it and the space that the
             policy chooses from; without a space that is the environment's own.
         reward: A function from the environment's reward to the one that is learnt from.
-        num_envs: How many copies of a Gymnasium id run side by side (in this process, one after the other); `None`:
-            a single one, without a leading axis.
+        num_envs: How many copies of a Gymnasium id run side by side (in this process, one after the other, with
+            `AutoresetMode.DISABLED`); `None`: a single one, without a leading axis.
 
     Raises:
-        ConfigError: Something that is no environment, spaces that aren't supported, a wrong argument.
+        ConfigError: Something that is no environment, an `Environment` that lacks methods (all are named), spaces that
+            aren't supported, a wrong argument.
 
     Source: Julia `StateTransformedEnv`, `ActionTransformedEnv`, `RewardTransformedEnv` are the three functions.
     """
@@ -53,16 +55,24 @@ def as_environment(
     if isinstance(env, Environment):
         return _own(env, transforms)
     raise ConfigError(
-        f"env is {env!r}, expected a Gymnasium id, environment or vector environment, or an rlcore Environment"
+        f"env is {named(env)}, expected a Gymnasium id, environment or vector environment, or an rlcore Environment"
         + ("; pass an instance, not the class" if isinstance(env, type) else "")
     )
 
 
 def _make(name: str, num_envs: int | None) -> Any:
+    """One environment, or several in the mode that lets a reset condition cut rows and spends no step on a reset.
+
+    Gymnasium's own checks and copies are left out, since the adapter checks and copies everything itself.
+    """
+    kinds = {"autoreset_mode": AutoresetMode.DISABLED, "copy": False}
     try:
         if num_envs is None:
-            return gymnasium.make(name)
-        return gymnasium.make_vec(name, check_whole("num_envs", num_envs), vectorization_mode="sync")
+            return gymnasium.make(name, disable_env_checker=True)
+        check_whole("num_envs", num_envs)
+        return gymnasium.make_vec(
+            name, num_envs, vectorization_mode="sync", vector_kwargs=kinds, disable_env_checker=True
+        )
     except gymnasium.error.Error as error:
         raise ConfigError(f"env is {name!r}, expected the id of a Gymnasium environment: {error}") from error
 
@@ -78,8 +88,7 @@ def _gymnasium(env: gymnasium.Env, transforms: _Transforms) -> SingleEnvironment
 def _space_of(name: str, env: Any, kind: str) -> spaces.Space:
     """The space that an environment has as an attribute, or answers as a method."""
     try:
-        space = getattr(env, kind)
-        space = space() if isinstance(env, Environment) else space
+        space = space_of(env, kind) if isinstance(env, Environment) else getattr(env, kind)
     except (AttributeError, NotImplementedError):
         space = None
     if not isinstance(space, spaces.Space):
@@ -94,9 +103,10 @@ def _own(env: Environment, transforms: _Transforms) -> SingleEnvironment:
         raise ConfigError(
             f"{name}.num_envs is {env.num_envs}, expected None: an environment of your own is a single one"
         )
-
-    if not _takes_seed(env.reset):
-        raise ConfigError(f"{name}.reset takes no seed, expected def reset(self, seed=None); it may ignore it")
+    problems = [f"{what}; {fix}" for what, fix in contract_problems(env)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    is_seeded = takes_seed(env)
 
     def info() -> dict[str, Any]:
         mask = env.legal_action_mask()
@@ -104,7 +114,7 @@ def _own(env: Environment, transforms: _Transforms) -> SingleEnvironment:
 
     def begin(seed: int | None) -> tuple[Any, dict[str, Any]]:
         for _ in range(EMPTY_EPISODES):
-            env.reset() if seed is None else env.reset(seed=seed)
+            env.reset(seed=seed) if is_seeded and seed is not None else env.reset()
             if not (env.is_terminated() or env.is_truncated()):
                 return env.state(), info()
             seed = None
@@ -119,8 +129,3 @@ def _own(env: Environment, transforms: _Transforms) -> SingleEnvironment:
 
     state_space, action_space = (_space_of(name, env, kind) for kind in ("state_space", "action_space"))
     return SingleEnvironment(env, name, take_step, begin, state_space, action_space, transforms)
-
-
-def _takes_seed(reset: Any) -> bool:
-    parameters = inspect.signature(reset).parameters.values()
-    return any(parameter.name == "seed" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)

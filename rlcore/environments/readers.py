@@ -24,8 +24,12 @@ _SHORT = 32  # up to here a Python list is quicker than NumPy
 _copy = np.ndarray.copy  # refuses what isn't a NumPy array, such as a JAX array
 
 
-def state_reader(space: spaces.Space, rows: int | None = None) -> Reader:
-    """The reader of one environment's observations, or of those of `rows` environments side by side."""
+def state_reader(space: spaces.Space, rows: int | None = None, *, may_keep: bool = False) -> Reader:
+    """The reader of one environment's observations, or of those of `rows` environments side by side.
+
+    With `may_keep` a short array of floats that nobody else refers to is not copied; the caller must hold it in one
+    local variable and nowhere else.
+    """
     if isinstance(space, spaces.Dict):
         return _dict_reader({key: state_reader(part, rows) for key, part in space.spaces.items()})
     if isinstance(space, spaces.Tuple):
@@ -36,7 +40,7 @@ def state_reader(space: spaces.Space, rows: int | None = None) -> Reader:
     if isinstance(space, WholeSpace):
         return _whole_reader(space, shape)
     if dtype.kind == "f":
-        return _float_reader(shape, dtype)
+        return _float_reader(shape, dtype, may_keep)
     return _array_reader(shape, dtype)
 
 
@@ -112,10 +116,10 @@ def is_finite(array: np.ndarray) -> bool:
     return bool(np.isfinite(array).all())
 
 
-def _float_reader(shape: tuple[int, ...], dtype: np.dtype) -> Reader:
+def _float_reader(shape: tuple[int, ...], dtype: np.dtype, may_keep: bool) -> Reader:
     slow = _array_reader(shape, dtype)
     zeros = np.zeros(shape, dtype)
-    size = zeros.size
+    size, most = zeros.size, _OURS if may_keep else 0
 
     def read(raw: Any) -> np.ndarray:
         state = raw.copy() if raw.__class__ is np.ndarray and raw.dtype is dtype and raw.shape == shape else slow(raw)
@@ -127,7 +131,7 @@ def _float_reader(shape: tuple[int, ...], dtype: np.dtype) -> Reader:
         try:
             values = raw.tolist()
             if raw.dtype is dtype and len(values) == size and isfinite(sum(values, 0.0)):
-                return raw if getrefcount(raw) <= _OURS and raw.base is None else _copy(raw)
+                return raw if getrefcount(raw) <= most and raw.base is None else _copy(raw)
         except (AttributeError, TypeError):  # no NumPy array, or one with more axes
             pass
         return read(raw)
@@ -140,8 +144,7 @@ def _references_of_ours() -> int:
 
     An array with more references may be written to by the environment later, one with just these can't.
     """
-    answer = (np.zeros(1), 0.0)
-    observation, _ = answer
+    observation = np.zeros(1)
     return (lambda raw: getrefcount(raw))(observation)
 
 

@@ -43,13 +43,13 @@ class SingleEnvironment(Environment):
         transforms: _Transforms,
     ) -> None:
         self.source, self.name = source, name
-        self.num_envs = None  # of the instance: found quicker than the class's
+        self.num_envs = None  # type: ignore[misc]  # of the instance: found quicker than the class's
         self._inside, own_space = without_mask(state_space, action_space)
         self._state_space = transforms.state_space(own_space)
         self._action_space = transforms.action_space(action_space)
         self._begin = begin
         self._take_step = _transformed(take_step, self._inside, transforms.reward)
-        self._read = _changed(state_reader(own_space), transforms.state_change(own_space))
+        self._read = _changed(state_reader(own_space, may_keep=True), transforms.state_change(own_space))
         self._write = transforms.writer(action_space)
         self._read_mask = transforms.mask_reader(action_space)
         self._n_direct = self._start = 0  # how many actions need nothing but the start added
@@ -118,6 +118,7 @@ class SingleEnvironment(Environment):
             self._raw_mask, self._mask = info.get(KEY) if info else None, None
         except (TypeError, ValueError, AttributeError):
             raise self._broken("step answered", shown(answer), f"expected the five {_FIVE}") from None
+        del answer  # else the observation would look as if somebody else had it, and be copied
         if terminated is not False or truncated is not False:
             self._end(terminated, truncated)
         self._reward = reward if reward.__class__ is float and isfinite(reward) else self._checked_reward(reward)
@@ -243,7 +244,7 @@ class SingleEnvironment(Environment):
     def close(self) -> None:
         """Closes the environment, where it can be closed."""
         close = getattr(self.source, "close", None)
-        if close is not None:
+        if callable(close):
             close()
 
 

@@ -66,7 +66,7 @@ class VectorEnvironment(Environment):
         self._reward, self._action = np.zeros(self.num_envs), None
 
     def __repr__(self) -> str:
-        return f"VectorEnvironment({self.name}, num_envs={self.num_envs})"
+        return f"VectorEnvironment({self.name}, {self.num_envs} rows)"
 
     def seed(self, seed: int) -> None:
         """Makes the next `reset` start row i's random numbers from its own stream under `seed`.
@@ -145,6 +145,8 @@ class VectorEnvironment(Environment):
         self._truncated = self._none if truncated is None else truncated & ~self._terminated
         self._over = self._terminated | self._truncated
         self._ended = np.flatnonzero(self._over)
+        if self._moved is self._all:
+            return
         empty = np.flatnonzero(self._over & ~self._moved).tolist()
         if empty:
             raise self._broken(

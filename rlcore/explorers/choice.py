@@ -58,13 +58,13 @@ def checked(values: Any, mask: Any, *others: Any) -> tuple[Any, Any]:
         ConfigError: A wrong shape or type.
         EnvContractError: A row of a mask that is known allows nothing.
     """
-    xp = jnp if any(is_traced(value) for value in (values, mask, *others)) else np
+    xp = jnp if is_traced(values) or is_traced(mask) or any(map(is_traced, others)) else np
     values = xp.asarray(values)
     if values.ndim == 0 or values.shape[-1] == 0:
         raise ConfigError(
             f"values has shape {values.shape}, expected [..., actions] with at least one action; pass one value each"
         )
-    if not xp.issubdtype(values.dtype, np.floating):
+    if values.dtype.kind != "f" and not xp.issubdtype(values.dtype, np.floating):
         values = _as_floats(values, xp)
     return values, None if mask is None else checked_mask(mask, values.shape, xp)
 
@@ -84,7 +84,7 @@ def checked_mask(mask: Any, shape: tuple[int, ...], xp: Any = np) -> Any:
         )
     if mask.dtype.kind not in "biu":
         raise ConfigError(f"mask has dtype {mask.dtype}, expected bool: true for each action that is legal")
-    mask = mask.astype(bool)
+    mask = mask.astype(bool, copy=False)
     if known and not mask.any(-1).all():
         raise EnvContractError(
             f"the mask allows no action{_rows(~mask.any(-1))}, expected at least one true among {shape[-1]}; "
@@ -99,6 +99,14 @@ def legal_indices(mask: Any, n_actions: int) -> np.ndarray:
         mask = checked_mask(mask, (n_actions,))
     indices = mask.nonzero()[0]
     return indices if len(indices) else checked_mask(mask, (n_actions,))
+
+
+def legal_ranks(mask: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """How many are true in a mask of `shape`, known on the host, up to each index; raises as `checked_mask`."""
+    if type(mask) is not np.ndarray or mask.shape != shape or mask.dtype.char != "?":
+        mask = checked_mask(mask, shape)
+    ranks = mask.cumsum(-1)
+    return ranks if ranks[..., -1].all() else checked_mask(mask, shape)
 
 
 def refuse_rows(wrong: np.ndarray, values: np.ndarray, what: str, do: str) -> None:
@@ -138,7 +146,9 @@ def first_of(among: Any) -> Any:
 
 def nth_of(among: Any, n: Any) -> Any:
     """The `n`-th true index of each row `[...]`, counted from 0; -1 where there is none."""
-    return first_of(namespace(among, n).cumsum(among, axis=-1) > n[..., None])
+    xp = namespace(among, n)
+    ranks = xp.cumsum(among, axis=-1)
+    return xp.where(ranks[..., -1] > n, xp.argmax(ranks > n[..., None], axis=-1), -1)
 
 
 def by_weight(uniform: Any, weights: Any) -> Any:
@@ -154,7 +164,7 @@ def by_weight(uniform: Any, weights: Any) -> Any:
     xp = namespace(uniform, weights)
     sums = xp.cumsum(weights, axis=-1)
     possible = weights > 0
-    passed = possible & (sums > xp.asarray(uniform)[..., None] * sums[..., -1:])
+    passed = possible & (sums > xp.asarray(uniform, weights.dtype)[..., None] * sums[..., -1:])
     last = weights.shape[-1] - 1 - xp.argmax(possible[..., ::-1], axis=-1)
     return xp.where(passed.any(-1), xp.argmax(passed, axis=-1), xp.where(possible.any(-1), last, -1))
 

@@ -39,11 +39,11 @@ class Decay:
 
     def __str__(self) -> str:
         """The arguments of `EpsilonGreedyExplorer` that it stands for."""
-        shown = f"{self.stable * UNIT:.6g}"
+        shown = f"{self.stable * UNIT:.4g}"
         if self.constant() is not None:
             return shown
         shown += ", kind='exp'" if self.is_exponential else ""
-        shown += f", epsilon_init={self.initial * UNIT:.6g}" if self.initial != WHOLE else ""
+        shown += f", epsilon_init={self.initial * UNIT:.4g}" if self.initial != WHOLE else ""
         shown += f", warmup_steps={self.warmup}" if self.warmup else ""
         return shown + (f", decay_steps={self.decay}" if self.decay else "")
 

@@ -6,9 +6,12 @@ import numpy as np
 
 from rlcore.arguments import check_number
 from rlcore.explorers.choice import answer, answer_prob, by_weight, candidates, checked, first_of, refuse_rows
+from rlcore.explorers.row import draw_by_weight, legal_part, limits
 from rlcore.interfaces import Array, Explorer
 from rlcore.random import Random, random_or_seeded
 from rlcore.struct import is_traced, namespace, static, struct
+
+_FAR = 1e37  # so far below the largest a value may be without its logit leaving the range of float32
 
 
 @struct
@@ -39,6 +42,9 @@ class WeightedSoftmaxExplorer(Explorer):
         self.random = random_or_seeded(seed, "WeightedSoftmaxExplorer")
 
     def plan(self, values: Array, mask: Array | None = None) -> Any:
+        logits, indices = _shifted_row(values, mask, self.temperature)
+        if logits is not None:
+            return answer(draw_by_weight(self.random, np.exp(logits), indices), values)
         weights = self._weights(values, mask)
         shape = weights.shape[:-1]
         return answer(by_weight(self.random.uniform(shape if shape else None), weights), values)
@@ -75,6 +81,11 @@ class GumbelSoftmaxExplorer(Explorer):
         self.random = random_or_seeded(seed, "GumbelSoftmaxExplorer")
 
     def plan(self, values: Array, mask: Array | None = None) -> Any:
+        logits, indices = _shifted_row(values, mask)
+        if logits is not None:
+            noise = self.random.gumbel(len(values))
+            best = (logits + (noise if indices is None else noise[indices])).argmax()
+            return answer(best if indices is None else namespace(best).asarray(indices)[best], values)
         logits, legal = _shifted(values, mask)
         best = candidates(logits + self.random.gumbel(logits.shape), legal)
         return answer(namespace(logits).where(_has_nan(logits), -1, first_of(best)), values)
@@ -89,6 +100,17 @@ class GumbelSoftmaxExplorer(Explorer):
 
 def _has_nan(logits: Any) -> Any:
     return namespace(logits).isnan(logits).any(-1)
+
+
+def _shifted_row(values: Any, mask: Any, temperature: float = 1.0) -> tuple[Any, Any]:
+    """`_shifted` of the legal values of a NumPy row alone, and their indices; (`None`, `None`) for a closer look."""
+    part, indices = legal_part(values, mask)
+    if part is None:
+        return None, None
+    least, top = limits(part.tolist())
+    if not top - least <= _FAR * min(temperature, 1.0):
+        return None, None
+    return ((part - top) * (1 / temperature)).astype(np.float32, copy=False), indices
 
 
 def _shifted(values: Any, mask: Any, temperature: float = 1.0) -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ from rlcore.arguments import check_number, check_whole
 from rlcore.errors import ConfigError
 from rlcore.explorers.choice import answer, answer_prob, candidates, checked, evenly, nth_of
 from rlcore.explorers.counter import LARGEST, Counter
+from rlcore.explorers.row import legal_part, limits
 from rlcore.interfaces import Array, Explorer
 from rlcore.random import Random, random_or_seeded
 from rlcore.struct import namespace, static, struct
@@ -50,11 +51,19 @@ class UCBExplorer(Explorer):
         self.epsilon = check_number("epsilon", epsilon, 1e-30, 1e30)
 
     @property
+    def n_actions(self) -> int:
+        """How many actions it was made for."""
+        return len(self.counts)
+
+    @property
     def step(self) -> int:
         """The number of the next choice, from 1 (on the host)."""
         return self.counter.current()
 
     def plan(self, values: Array, mask: Array | None = None) -> Any:
+        best_of_row = self._best_of_row(values, mask)
+        if best_of_row is not None:
+            return self._take_one(best_of_row)
         best = self._best(values, mask)
         shape = best.shape[:-1]
         n = self.random.integers(best.sum(-1), shape if shape else None)
@@ -76,11 +85,33 @@ class UCBExplorer(Explorer):
         """The actions with the largest bound: bool `[..., actions]`."""
         numbers, legal = checked(values, mask, self.counter.current())
         self.check(numbers.shape[-1])
+        return candidates(self._bound(numbers, namespace(numbers).asarray(self.counts)), legal)
+
+    def _bound(self, numbers: Any, counts: Any) -> Any:
         xp = namespace(numbers)
-        seen = xp.asarray(self.counts).astype(np.float32) + np.float32(self.epsilon)
-        log_step = xp.log(xp.asarray(self.counter.as_float() + 1, np.float32))
-        bound = numbers + np.float32(self.c) * xp.sqrt(log_step / seen)
-        return candidates(bound, legal)
+        log_step = xp.log(xp.float32(self.counter.as_float() + 1))
+        return numbers + self.c * xp.sqrt(log_step / (counts.astype(np.float32) + self.epsilon))
+
+    def _best_of_row(self, values: Any, mask: Any) -> list[int] | None:
+        """The indices of the same in a NumPy row; `None` where it takes a closer look."""
+        part, indices = legal_part(values, mask)
+        is_on_host = type(self.counter.current()) is int and type(self.counts) is np.ndarray
+        if part is None or not is_on_host or len(values) != len(self.counts):
+            return None
+        row = self._bound(part, self.counts if indices is None else self.counts[indices]).tolist()
+        _, top = limits(row)
+        if top != top:
+            return None
+        best = [row.index(top)] if row.count(top) == 1 else [at for at, bound in enumerate(row) if bound == top]
+        return best if indices is None else indices[best].tolist()
+
+    def _take_one(self, among: list[int]) -> int:
+        action = among[self.random.integers(len(among))]
+        counts = self.counts.copy()
+        counts[action] = min(counts.item(action) + 1, LARGEST)
+        self.counts = counts
+        self.counter.advance(1)
+        return action
 
     def _count(self, action: Any, rows: int) -> None:
         xp = namespace(action)

@@ -1,16 +1,19 @@
 """An action by its weight."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from rlcore.arguments import check_flag
 from rlcore.explorers.choice import answer, answer_prob, by_weight, checked, refuse_rows
+from rlcore.explorers.row import draw_by_weight, legal_part, limits
 from rlcore.interfaces import Array, Explorer
 from rlcore.random import Random, random_or_seeded
 from rlcore.struct import is_traced, namespace, static, struct
 
 _TOLERANCE = 1e-6  # how far from 1 rounding may carry the sum of probabilities
+_SMALL, _LARGE = 1e-30, 1e30  # between them a power of two that brings a weight near 1 is a number of its type
 _ROUNDING = 2.0**-23  # what each term of a sum of float32 may add to that
 
 
@@ -43,6 +46,9 @@ class WeightedExplorer(Explorer):
         self.random = random_or_seeded(seed, "WeightedExplorer")
 
     def plan(self, values: Array, mask: Array | None = None) -> Any:
+        weights, indices = self._weights_of_row(values, mask)
+        if weights is not None:
+            return answer(draw_by_weight(self.random, weights, indices), values)
         weights = self._weights(values, mask)
         shape = weights.shape[:-1]
         return answer(by_weight(self.random.uniform(shape if shape else None), weights), values)
@@ -67,6 +73,16 @@ class WeightedExplorer(Explorer):
             is_right = is_right & self._sum_to_one(numbers)
         _, exponent = xp.frexp(xp.where(is_right, top, 1))  # a power of two: XLA rounds a quotient otherwise than NumPy
         return xp.where(is_right, xp.ldexp(weights, -exponent), 0).astype(np.float32)
+
+    def _weights_of_row(self, values: Any, mask: Any) -> tuple[Any, Any]:
+        """The same of the legal ones alone, and their indices; (`None`, `None`) where it takes a closer look."""
+        weights, indices = legal_part(values, mask)
+        if weights is None or (self.is_normalized and not abs(sum(values.tolist()) - 1) < _TOLERANCE / 2):
+            return None, None
+        least, top = limits(weights.tolist())
+        if not (least >= 0 and _SMALL < top < _LARGE):
+            return None, None
+        return weights * 2.0 ** -math.frexp(top)[1], indices
 
     def _sum_to_one(self, numbers: Any) -> Any:
         xp = namespace(numbers)

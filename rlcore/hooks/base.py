@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rlcore.errors import ConfigError
+from rlcore.errors import ConfigError, shorten
 from rlcore.stages import Stage, Staged, check_methods
+from rlcore.struct import shown_as_call
 
 
 class Hook(Staged):
@@ -26,7 +27,7 @@ class Hook(Staged):
         return None
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        return shown_as_call(self)
 
     def __add__(self, other: "Hook") -> "Hook":
         """A hook that calls this one, then `other`; an `EmptyHook` changes nothing.
@@ -156,7 +157,9 @@ def check_is_hook(hook: Any) -> None:
         advice = f"build one: {hook.__name__}(...)"
     elif callable(hook):
         advice = "wrap a function in DoEveryNSteps, DoEveryNEpisodes or DoOnExit"
-    raise ConfigError(f"{hook!r} was given as a hook, expected a Hook, such as StepsPerEpisode(); {advice}")
+    raise ConfigError(
+        f"{shorten(repr(hook))} was given as a hook, expected a Hook, such as StepsPerEpisode(); {advice}"
+    )
 
 
 def check_hook(hook: Any) -> None:

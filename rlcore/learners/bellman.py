@@ -105,12 +105,11 @@ def update_cell(
 
 
 def _update_host(cells: Cells, *columns: Any) -> None:
-    *numbers, next_mask = [None if column is None else np.asarray(column) for column in columns]
+    *numbers, gamma, alpha, next_mask = columns
     n_rows = np.size(columns[3])  # of the reward
-    *numbers, gamma, alpha = numbers
-    numbers += [gamma.astype(cells.table.dtype), alpha.astype(cells.table.dtype)]
+    numbers += [np.asarray(step, cells.table.dtype) for step in (gamma, alpha)]
     rows = [[0] * n_rows if number is None else np.broadcast_to(number, (n_rows,)).tolist() for number in numbers]
-    masks = [None] * n_rows if next_mask is None else next_mask.reshape(n_rows, -1).tolist()
+    masks = [None] * n_rows if next_mask is None else np.reshape(next_mask, (n_rows, -1)).tolist()
     for row in zip(*rows, masks, strict=True):
         update_cell(cells, *row)
 

@@ -12,7 +12,7 @@ from rlcore.approximators.approximator import Approximator
 from rlcore.approximators.fixed import Fixed
 from rlcore.approximators.tabular import TabularApproximator
 from rlcore.approximators.target_network import TargetNetwork
-from rlcore.arguments import check_flag, check_function, check_number
+from rlcore.arguments import check_flag, check_function, check_number, named
 from rlcore.errors import ConfigError
 from rlcore.interfaces import Environment, Learner
 from rlcore.learners.checks import count_actions
@@ -22,6 +22,8 @@ from rlcore.struct import static, struct
 
 Array = jax.Array
 Loss = Callable[[Array, Array], Array]
+
+_NEEDED = ("forward", "target", "parameters", "variables", "optimise", "check")
 
 
 @struct
@@ -67,12 +69,17 @@ class DQNLearner(Learner):
             stages: When to learn.
 
         Raises:
-            ConfigError: `approximator` is a table or a bare module, `gamma` outside `[0, 1]`, `loss` no function.
+            ConfigError: `approximator` is a table, a bare module or none, `gamma` outside `[0, 1]`, `loss` no function.
         """
-        if isinstance(approximator, TabularApproximator | nnx.Module | type):
+        if isinstance(approximator, type) or not all(hasattr(approximator, name) for name in _NEEDED):
+            advice = "build one: Approximator(model, optax.adam(1e-3))"
+            if isinstance(approximator, nnx.Module):
+                advice = "wrap it: Approximator(model, optax.adam(1e-3))"
+            elif isinstance(approximator, TabularApproximator):
+                advice = "TDLearner learns tables"
             raise ConfigError(
-                f"approximator is a {type(approximator).__name__}, expected an Approximator(model, optimiser), perhaps "
-                "in a TargetNetwork; TDLearner learns tables"
+                f"approximator is {named(approximator)}, expected an Approximator(model, optimiser), perhaps in a "
+                f"TargetNetwork; {advice}"
             )
         self.approximator, self.is_double, self.stages = approximator, check_flag("double", double), stages
         self._loss = Fixed(check_function("loss", loss, ("prediction", "target")))

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from rlcore.approximators.tabular import TabularApproximator
-from rlcore.arguments import check_number
+from rlcore.arguments import check_number, named
 from rlcore.errors import ConfigError
 from rlcore.interfaces import Environment, Learner
 from rlcore.learners.bellman import bellman_update, update_cell
@@ -56,9 +56,11 @@ class TDLearner(Learner):
     ) -> None:
         """Raises `ConfigError` for anything but a table, an unknown method, or a number out of range."""
         if not isinstance(approximator, TabularApproximator):
+            is_numbers = isinstance(approximator, np.ndarray | list | tuple)
+            advice = "wrap it: TabularApproximator(table)" if is_numbers else "DQNLearner learns networks"
             raise ConfigError(
-                f"approximator is a {type(approximator).__name__}, expected a TabularApproximator, such as "
-                "TabularQApproximator(n_states, n_actions); DQNLearner learns networks"
+                f"approximator is {named(approximator)}, expected a TabularApproximator, such as "
+                f"TabularQApproximator(n_states, n_actions); {advice}"
             )
         if method != "SARS":
             raise ConfigError(f"method is {method!r}, expected 'SARS' (Q-learning, or TD(0) on state values)")

@@ -6,6 +6,7 @@ from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.explorers import GreedyExplorer
 from rlcore.interfaces import Array, Environment, Explorer, Learner, Policy
+from rlcore.learners.checks import count_actions
 from rlcore.stages import Stage
 from rlcore.struct import cached, check_decorated, struct
 
@@ -35,6 +36,8 @@ class QBasedPolicy(Policy):
                 advice = "the order is QBasedPolicy(learner, explorer)"
             elif hasattr(learner, "forward"):
                 advice = "wrap it, such as TDLearner(table) or DQNLearner(approximator)"
+            elif callable(learner) and not isinstance(learner, type):
+                advice = "wrap a network: DQNLearner(Approximator(network, optax.adam(1e-3)))"
             raise ConfigError(
                 f"learner is {named(learner)}, expected a Learner such as TDLearner or DQNLearner; {advice}"
             )
@@ -90,8 +93,7 @@ class QBasedPolicy(Policy):
     def check(self, env: Environment) -> None:
         """Raises `ConfigError` if the learner can't value the states and actions of `env`."""
         self.learner.check(env)
-        space: Any = env.action_space()
-        self.explorer.check(int(space.n))
+        self.explorer.check(count_actions(self.learner, env))
 
     @property
     def metrics(self) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from gymnasium import Space, spaces
 
+from rlcore.arguments import named
 from rlcore.environments.spaces import indexed_from_zero
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.explorers.choice import nth_of
@@ -49,7 +50,7 @@ class RandomPolicy(Policy):
 
     def __init__(self, action_space: Space | None = None, seed: int | None = None) -> None:
         if action_space is not None and not isinstance(action_space, Space):
-            raise ConfigError(f"action_space is {action_space!r}, expected a Gymnasium space or None")
+            raise ConfigError(f"action_space is {named(action_space)}, expected a Gymnasium space or None")
         self._fixed = _Fixed(None if action_space is None else _drawable(indexed_from_zero(action_space)))
         self.random = random_or_seeded(seed, "random_policy")
 

@@ -13,7 +13,7 @@ from rlcore.trajectories.base import Container
 from rlcore.trajectories.batch import Batch
 from rlcore.trajectories.columns import NAMES, columns_like, conform, read
 from rlcore.trajectories.slots import at_most, count_kept, next_slots, oldest_first, slots_at
-from rlcore.trajectories.views import views_of, write_views
+from rlcore.trajectories.views import row_views_of, views_of, write_rows, write_views
 
 
 @struct
@@ -79,14 +79,18 @@ class CircularTraces(Container):
             ConfigError: At the first push, if the columns don't fit into memory or `capacity` is below the rows.
         """
         views = self._views
-        is_plain = not extras and mask is None and next_mask is None and (valid is None or valid is True)
-        if views is not None and is_plain and views[0] is self.reward:
-            at = self.head
-            if write_views(views, at, state, action, reward, next_state, terminated, truncated):
-                self.head = at + 1 if at + 1 < self.capacity else 0
-                if self.filled < self.capacity:
-                    self.filled += 1
-                return 1
+        if views is not None and views[0] is self.reward and not extras and mask is None and next_mask is None:
+            if self.lanes is not None:
+                kept = self._push_rows(views, valid, (state, action, reward, next_state, terminated, truncated))
+                if kept:
+                    return kept
+            elif valid is None or valid is True:
+                at = self.head
+                if write_views(views, at, state, action, reward, next_state, terminated, truncated):
+                    self.head = at + 1 if at + 1 < self.capacity else 0
+                    if self.filled < self.capacity:
+                        self.filled += 1
+                    return 1
         values = (state, action, reward, next_state, terminated, truncated, mask, next_mask, extras or None)
         return self._push_checked(dict(zip(NAMES, values, strict=True)), valid)
 
@@ -145,7 +149,7 @@ class CircularTraces(Container):
             indices = slots_at(indices, self.filled, self._lane_size())
         elif not is_traced(self.filled):
             stop = self.filled
-        return Batch(**{name: read(getattr(self, name), indices, stop) for name in NAMES})
+        return Batch(*[read(getattr(self, name), indices, stop) for name in NAMES])
 
     def whole(self) -> Batch | None:
         """All that is stored, lane after lane, oldest first; `None` if nothing is.
@@ -163,13 +167,26 @@ class CircularTraces(Container):
         slots = oldest_first(self.head, self.filled, self._lane_size())
         return Batch(**{name: read(getattr(self, name), slots) for name in NAMES})
 
+    def _push_rows(self, views: Any, valid: Any, rows: tuple) -> int:
+        """Keeps plain rows, fast; 0 where it takes a closer look: some are not valid, or lanes stand apart."""
+        if valid is not None and valid is not True and not count_kept(valid, self.lanes).all():
+            return 0
+        heads, size = self.head.tolist(), self._lane_size()
+        at = heads[0]
+        if heads.count(at) < len(heads) or not write_rows(views, at, rows):
+            return 0
+        self.head = (self.head + 1) % size
+        if min(self.filled.tolist()) < size:
+            self.filled = at_most(self.filled + 1, size)
+        return len(heads)
+
     def _push_checked(self, values: dict[str, Any], valid: Any) -> Any:
         if self.reward is None:
             self.allocate(**values)
         if self._leaves is None or self._leaves[0] is not self.reward:
             columns = self._columns()
             self._leaves = (self.reward, *jax.tree.flatten(columns))
-            self._views = views_of(columns, values)
+            self._views = views_of(columns, values) if self.lanes is None else row_views_of(columns, self.lanes)
         _, columns, structure = self._leaves
         try:
             leaves = conform(values, columns, structure, self.lanes)

@@ -16,7 +16,7 @@ from rlcore.trajectories.memory import check_memory
 
 NAMES = ("state", "action", "reward", "next_state", "terminated", "truncated", "mask", "next_mask", "extras")
 _FIXED = {"reward": np.float32, "terminated": np.bool_, "truncated": np.bool_, "mask": np.bool_, "next_mask": np.bool_}
-_NARROW = {
+NARROW = {
     np.dtype(wide): np.dtype(narrow) for wide, narrow in (("f8", "f4"), ("i8", "i4"), ("u8", "u4"), ("c16", "c8"))
 }
 
@@ -72,7 +72,7 @@ def read(column: Any, index: Any, stop: int | None = None) -> Any:
     """The slots of `index` out of a column, or of those before `stop`: a new array, a tree of them, or `None`."""
     if column is None:
         return None
-    if isinstance(column, np.ndarray) and not is_traced(index):
+    if type(column) is np.ndarray and (type(index) is np.ndarray or not is_traced(index)):
         return column[:stop].take(index, axis=0)
     return jax.tree.map(lambda leaf: leaf[:stop][index], column)
 
@@ -106,7 +106,7 @@ def _transition_shape(name: str, leaf: Any, lanes: int | None) -> jax.ShapeDtype
 
 def _stored_type(leaf: Any) -> Any:
     dtype = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
-    return _NARROW.get(dtype, dtype)
+    return NARROW.get(dtype, dtype)
 
 
 def _fits(leaf: Any, column: Any, lanes: int | None) -> bool:

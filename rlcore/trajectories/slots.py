@@ -37,9 +37,13 @@ def slots_at(indices: Any, filled: Any, size: int) -> Any:
     Raises:
         IndexError: On the host: an index is below 0, or there are fewer transitions.
     """
+    if not is_traced(indices):
+        indices = np.asarray(indices)
+        if indices.size and indices.min() < 0:
+            raise IndexError(f"index {indices.min()} is below 0, expected 0 to the number of stored transitions - 1")
+        if not is_traced(filled) and min(filled.tolist()) == size:  # the lanes are full: no gaps
+            return indices
     end = filled.cumsum()
-    if not is_traced(indices) and np.size(indices) and np.min(indices) < 0:
-        raise IndexError(f"index {np.min(indices)} is below 0, expected 0 to the number of stored transitions - 1")
     lane = namespace(end, indices).searchsorted(end, indices, side="right")
     start = end - filled
     return indices - start[lane] + lane * size

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.struct import struct
 from rlcore.trajectories.batch import Batch
@@ -40,7 +41,7 @@ class Trajectory:
             missing = [method for method in methods if not callable(getattr(part, method, None))]
             if missing or isinstance(part, type):
                 raise ConfigError(
-                    f"{name} is {part!r}, expected an object with the methods of {name.capitalize()}"
+                    f"{name} is {named(part)}, expected an object with the methods of {name.capitalize()}"
                     f"{' (missing: ' + ', '.join(missing) + ')' if missing else ', not a class'}; the order is "
                     "Trajectory(container, sampler, controller)"
                 )

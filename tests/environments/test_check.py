@@ -11,14 +11,17 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rlcore.environments import MultiArmedBandit, RandomWalk1D, as_environment, check_environment
 from rlcore.errors import ConfigError, EnvContractError
-from tests.environments.worlds import Counter, Faulty, Own, counters
+from rlcore.interfaces import Environment
+from rlcore.random import Random
+from tests.environments.own import Own
+from tests.environments.worlds import Counter, Faulty, counters
 
 MODES = pytest.mark.parametrize("mode", list(AutoresetMode), ids=lambda mode: mode.name)
 
 
-def report(env, **arguments):
+def report(env, n_steps=80, **arguments):
     with pytest.raises(EnvContractError) as caught:
-        check_environment(env, **arguments)
+        check_environment(env, n_steps, **arguments)
     return str(caught.value)
 
 
@@ -27,8 +30,8 @@ def report(env, **arguments):
     ["CartPole-v1", "FrozenLake-v1", "Taxi-v4", "Blackjack-v1", "Pendulum-v1", "MountainCar-v0", "CliffWalking-v1"],
 )
 def test_good_environments_pass(name):
-    assert check_environment(name, n_steps=100) is None
-    assert check_environment(gymnasium.make(name), n_steps=100) is None
+    assert check_environment(name, n_steps=60) is None
+    assert check_environment(gymnasium.make(name), n_steps=60) is None
 
 
 @pytest.mark.parametrize(
@@ -47,18 +50,18 @@ def test_good_environments_pass(name):
     ],
 )
 def test_good_objects_pass(env):
-    assert check_environment(env) is None
+    assert check_environment(env, n_steps=80) is None
 
 
 @MODES
 @pytest.mark.parametrize("mask", [None, "info", "observation"])
 def test_good_vector_environments_pass(mode, mask):
-    assert check_environment(counters(3, mode, mask=mask), n_steps=100) is None
-    assert check_environment(as_environment(counters(1, mode)), n_steps=100) is None
+    assert check_environment(counters(3, mode, mask=mask), n_steps=60) is None
+    assert check_environment(as_environment(counters(1, mode)), n_steps=60) is None
 
 
 def test_the_native_vector_environment_passes():
-    assert check_environment(gymnasium.make_vec("CartPole-v1", 4), n_steps=100) is None
+    assert check_environment(gymnasium.make_vec("CartPole-v1", 4), n_steps=60) is None
 
 
 def test_it_is_quick():
@@ -217,6 +220,97 @@ def test_the_generator_of_the_users_space_and_own_environments_stay():
     assert not unnamed.random.is_named()
 
 
+class Dice(Own):
+    """Rolls a die in every step; the seed is ignored unless a test overrides `reset`."""
+
+    def __init__(self):
+        super().__init__(length=4)
+        self.generator = np.random.default_rng(1)
+
+    def act(self, action):
+        super().act(1)
+        self.face = int(self.generator.integers(6))
+
+    def reward(self):
+        return self.face
+
+
+class SeededDice(Dice):
+    def reset(self, seed=None):
+        super().reset(seed)
+        if seed is not None:
+            self.generator = np.random.default_rng(seed)
+
+
+def test_an_own_environment_that_ignores_the_seed():
+    """Equal copies would agree: their generators are equal as well."""
+    text = report(Dice())
+    assert text.count("\n") == 1 and "step 1: the same seed and actions gave" in text
+    assert "draw every random number from a generator that reset starts anew if it is given a seed" in text
+    assert check_environment(SeededDice()) is None
+    assert check_environment(Dice(), seed=None) is None
+
+
+def test_a_generator_that_only_the_first_seed_starts():
+    class Once(Dice):
+        seeded = False
+
+        def reset(self, seed=None):
+            super().reset(seed)
+            if seed is not None and not self.seeded:
+                self.generator, self.seeded = np.random.default_rng(seed), True
+
+    assert "the same seed and actions gave" in report(Once())
+
+
+def test_two_resets_directly_after_one_another():
+    class Flips(Own):
+        """Every second reset begins elsewhere; the rollouts of an even number of episodes begin alike."""
+
+        n_resets = 0
+
+        def reset(self, seed=None):
+            self.n_resets += 1
+            self.position = self.n_resets % 2
+
+        def act(self, action):
+            self.position += 2
+
+        def is_terminated(self):
+            return self.position >= 2
+
+    assert "at the end: two resets with the same seed gave 1 and 0" in report(Flips(length=9), n_steps=5)
+
+
+def test_an_own_reset_that_takes_no_seed():
+    class Seedless(Dice):
+        def reset(self):
+            super().reset()
+
+    class Fixed(Own):
+        def reset(self):
+            super().reset()
+
+    assert "write def reset(self, seed=None), and start the generator anew there" in report(Seedless())
+    assert check_environment(Fixed(), n_steps=40) is None  # nothing is random, so nothing needs a seed
+
+
+def test_streams_are_the_experiments_to_seed():
+    class Streamed(Own):
+        def __init__(self):
+            super().__init__(length=4)
+            self.random = Random()
+
+        def act(self, action):
+            super().act(1)
+            self.face = self.random.integers(6)
+
+        def reward(self):
+            return self.face
+
+    assert check_environment(Streamed(), n_steps=40) is None
+
+
 # episodes
 
 
@@ -286,13 +380,13 @@ def test_spaces_that_change():
 
 
 def test_missing_methods_are_all_named():
-    class Empty(type(Own()).__base__):
+    class Empty(Environment):
         pass
 
     text = report(Empty())
-    assert text.startswith("Empty has 7 problems:")
-    for name in ("reset", "act", "state", "reward", "is_terminated", "action_space", "state_space"):
-        assert f"Empty has no method {name}" in text and f"write def {name}(self" in text
+    assert text.startswith("Empty has 1 problem:")
+    assert "lacks the methods reset, act, state, reward, is_terminated, action_space, state_space" in text
+    assert "write def reset(self, seed=None), def act(self, action), def state(self)" in text
 
     class Nothing(gymnasium.Env):
         pass
@@ -305,6 +399,117 @@ def test_missing_methods_are_all_named():
         "no method step",
     ):
         assert part in text
+
+
+def test_misspelt_optional_methods():
+    class Misspelt(Own):
+        def legal_actions_mask(self):
+            return np.array([True, False])
+
+        def is_truncted(self):
+            return self.position > 1
+
+    text = report(Misspelt())
+    assert text.startswith("Misspelt has 2 problems:")
+    assert "Misspelt.legal_actions_mask looks like legal_action_mask, which Misspelt lacks" in text
+    assert "rename it to is_truncated, or to _is_truncted if it is a method of your own" in text
+
+
+def test_other_names_are_the_users_own():
+    class Rich(Own):
+        def legal_action_mask(self):
+            return np.ones(2, bool)
+
+        def legal_actions(self):
+            return [0, 1]
+
+        def states(self):
+            return range(self.length)
+
+        def render(self):
+            return "."
+
+        truncated = property(lambda self: 1 / 0)  # is not run
+
+        def is_truncated(self):
+            return False
+
+    assert check_environment(Rich(), n_steps=40) is None
+
+
+def test_a_method_that_an_attribute_hides():
+    class Hidden(Own):
+        def act(self, action):
+            super().act(1)
+            self.reward = -1.0
+
+    text = report(Hidden())
+    assert "after 80 steps: Hidden.reward is -1.0, expected a method; write def reward(self), and keep what it" in text
+
+
+def test_spaces_may_be_attributes():
+    class Habit(Own):
+        action_space = spaces.Discrete(2)
+
+        def __init__(self):
+            super().__init__()
+            self.state_space = spaces.Discrete(4)
+
+    assert check_environment(Habit(), n_steps=40) is None
+
+
+# one line for each kind
+
+
+class Drifting(Own):
+    """A new state outside the space in every step, and a reward that is never a number."""
+
+    def state_space(self):
+        return spaces.Box(-1, 1, (2,), np.float64)
+
+    def state(self):
+        return np.array([0.0, self.position * 1.7 + 0.1])
+
+    def act(self, action):
+        self.position += 1
+
+    def reward(self):
+        return [self.position, None, "x"][self.position % 3] if self.position % 3 else -float("inf") * self.position
+
+
+def test_problems_that_differ_in_values_only_are_one():
+    text = report(Drifting(length=90))
+    kinds = [line.partition("expected")[2] for line in text.splitlines()[1:]]
+    assert len(kinds) == 3 and len(set(kinds)) == 3, text
+    assert "step 1: the state is 1.8 at index [1], expected -1.0 to 1.0" in text and "more)" in text
+
+
+@pytest.mark.parametrize("bad", ["shape", "nan"])
+def test_problems_of_other_kinds_stay_apart(bad):
+    class Mixed(Drifting):
+        def state(self):
+            if self.position % 2:
+                return super().state()
+            return np.zeros(self.position + 3) if bad == "shape" else np.array([0.0, np.nan])
+
+    text = report(Mixed(length=90))
+    assert "the state is 1.8" in text
+    assert text.count("of shape (3,), expected shape (2,)" if bad == "shape" else "not finite: nan") == 1
+
+
+def test_a_long_list_is_cut():
+    names = [f"part{chr(97 + i)}" for i in range(24)]
+
+    class Wide(Own):
+        def state_space(self):
+            return spaces.Dict({name: spaces.Box(0, 1, (1,)) for name in names})
+
+        def state(self):
+            return {name: np.full(1, 2, np.float32) for name in names}
+
+    lines = report(Wide()).splitlines()
+    assert lines[0] == "Wide has 24 problems:" and len(lines) == 22
+    assert lines[20].startswith("20. ") and lines[21] == "and 4 more kinds of problems"
 
 
 @pytest.mark.parametrize("env", [None, 3, Own, Counter, "NoSuch-v0"])

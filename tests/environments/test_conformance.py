@@ -1,5 +1,6 @@
 """What every adapter must do, whatever is inside."""
 
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +12,8 @@ from gymnasium.vector.utils import batch_space
 from rlcore.environments import MultiArmedBandit, RandomWalk1D, as_environment
 from rlcore.environments.check_answers import same
 from rlcore.policies import RandomPolicy
-from tests.environments.worlds import Counter, Own, counters
+from tests.environments.own import Own
+from tests.environments.worlds import Counter, counters
 
 
 class Sampled(Counter):
@@ -95,6 +97,13 @@ def run(env, seed, n_steps=40):
     return record, copies
 
 
+@cache
+def first_run(name):
+    """The adapter, what it answered, and the copies; the tests of one case share it."""
+    env = CASES[name]()
+    return env, *run(env, 1)
+
+
 def copied(answer):
     if isinstance(answer, tuple):
         return tuple(map(copied, answer))
@@ -105,10 +114,10 @@ def copied(answer):
 
 @each
 def test_answers_are_what_the_spaces_promise(name):
-    env = CASES[name]()
+    env, record, _ = first_run(name)
     n = env.num_envs
     space = env.state_space() if n is None else batch_space(env.state_space(), n)
-    for state, mask, reward, next_state, next_mask, terminated, truncated, over, ended, moved in run(env, 1)[0]:
+    for state, mask, reward, next_state, next_mask, terminated, truncated, over, ended, moved in record:
         assert state in space and next_state in space
         assert (mask is None) == (next_mask is None)
         for flags in (terminated, truncated, over, moved):
@@ -125,14 +134,14 @@ def test_answers_are_what_the_spaces_promise(name):
 
 @each
 def test_nothing_handed_out_changes_later(name):
-    record, copies = run(CASES[name](), 1)
+    _, record, copies = first_run(name)
     for answers, then in zip(record, copies, strict=True):
         assert same(answers, then)
 
 
 @each
 def test_the_seed_decides_everything(name):
-    first, second, other = run(CASES[name](), 1)[1], run(CASES[name](), 1)[1], run(CASES[name](), 2)[1]
+    first, second, other = first_run(name)[2], run(CASES[name](), 1)[1], run(CASES[name](), 2)[1]
     assert same(first, second)
     if name not in ("own", "walk"):  # nothing is random in these
         assert not same(first, other)
@@ -141,8 +150,7 @@ def test_the_seed_decides_everything(name):
 @each
 def test_states_follow_each_other(name):
     """Where no episode ended, the next action starts where the last one led."""
-    env = CASES[name]()
-    record, _ = run(env, 1)
+    env, record, _ = first_run(name)
     for one, two in pairwise(record):
         over = np.atleast_1d(one[7])
         assert same(rows_of(one[3], ~over, env.num_envs), rows_of(two[0], ~over, env.num_envs))

@@ -1,5 +1,6 @@
 """The adapter of one environment."""
 
+import copy
 import warnings
 
 import gymnasium
@@ -8,11 +9,13 @@ import pytest
 from gymnasium import spaces
 
 from rlcore.environments import RandomWalk1D, as_environment
+from rlcore.environments.check_answers import same
 from rlcore.errors import EnvContractError
 from rlcore.interfaces import ActionStyle, Environment
 from rlcore.random import Random, seed_number
 from rlcore.struct import struct
-from tests.environments.worlds import Counter, Faulty, Own, bare_transitions, choose
+from tests.environments.own import Own
+from tests.environments.worlds import Counter, Faulty, bare_transitions, choose
 
 
 def played(env, n):
@@ -194,6 +197,91 @@ def test_exceptions_of_the_environment_pass_unchanged():
     env.act(0)
     with pytest.raises(ValueError, match=r"^mine$"):
         env.act(0)
+
+
+class Keeping(Counter):
+    """Keeps the container that it answers, and writes into the array in it at the next step."""
+
+    def __init__(self, kept, space, find):
+        super().__init__(length=30)
+        self.kept, self.observation_space, self.find = kept, space, find
+
+    def answer(self):
+        self.find(self.kept)[:] = self.step_number
+        return self.kept, {}
+
+
+def zeros():
+    return np.zeros(2, np.float32)
+
+
+PAIR = spaces.Box(-9, 9, (2,))
+CONTAINERS = {
+    "dict": lambda: Keeping({"part": zeros()}, spaces.Dict(part=PAIR), lambda kept: kept["part"]),
+    "tuple": lambda: Keeping(
+        (zeros(), (zeros(),)), spaces.Tuple([PAIR, spaces.Tuple([PAIR])]), lambda kept: kept[1][0]
+    ),
+    "beside a mask": lambda: Keeping(
+        {"observation": zeros(), "action_mask": np.ones(3, np.int8)},
+        spaces.Dict(observation=PAIR, action_mask=spaces.MultiBinary(3)),
+        lambda kept: kept["observation"],
+    ),
+}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_states_in_containers_that_the_environment_keeps(container):
+    env = as_environment(CONTAINERS[container]())
+    env.reset(seed=0)
+    kept = []
+    for _ in range(6):
+        env.act(0)
+        kept.append((env.state(), copy.deepcopy(env.state())))
+    assert all(same(state, copied) for state, copied in kept)
+
+
+def test_five_that_the_environment_keeps():
+    class Same(Faulty):
+        """Answers one and the same tuple, and writes into the state in it."""
+
+        five = (np.zeros(3, np.float32), 0.0, False, False, {})
+
+        def step(self, action):
+            self.five[0][:] += 0.1
+            return self.five
+
+    env = as_environment(Same())
+    env.reset()
+    firsts = [env.act(0) or env.state() for _ in range(5)]
+    assert [round(float(state[0]), 1) for state in firsts] == [0.1, 0.2, 0.3, 0.4, 0.5]
+
+
+def test_a_state_function_with_a_buffer():
+    buffer = np.zeros(2, np.float32)
+
+    def into_buffer(state):
+        buffer[:] = state
+        return buffer
+
+    env = as_environment(Counter(length=9), state=into_buffer)
+    env.reset(seed=0)
+    states = [env.act(0) or env.state() for _ in range(5)]
+    assert [state[1] for state in states] == [1, 2, 3, 4, 5]
+
+
+def test_a_state_that_nobody_else_has_is_not_copied():
+    seen = []
+
+    class Watched(Faulty):
+        def step(self, action):
+            state, *rest = super().step(action)
+            seen.append(id(state))
+            return state, *rest
+
+    env = as_environment(Watched())
+    env.reset()
+    env.act(0)
+    assert id(env.state()) == seen[0]
 
 
 # masks

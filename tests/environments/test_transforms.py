@@ -7,7 +7,8 @@ from gymnasium.vector import AutoresetMode
 
 from rlcore.environments import as_environment
 from rlcore.errors import ConfigError, EnvContractError
-from tests.environments.worlds import Counter, Faulty, Own, counters
+from tests.environments.own import Own
+from tests.environments.worlds import Counter, Faulty, counters
 
 
 def test_all_three_functions_in_one_adapter():

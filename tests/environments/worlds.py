@@ -1,11 +1,12 @@
-"""Environments whose states say where they come from, and ones that break the contract at a chosen step."""
+"""Environments whose states say where they come from, and ones that break the contract at a chosen step.
+
+Nothing of rlcore is imported, so that processes which only step them start quickly.
+"""
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import SyncVectorEnv
-
-from rlcore.interfaces import Environment
 
 FAR = 1e8
 
@@ -108,34 +109,3 @@ class Faulty(gymnasium.Env):
         if "raises" in self.faults and self.steps >= self.at:
             raise self.faults["raises"]
         return tuple(self.value(name) for name in ("observation", "reward", "terminated", "truncated", "info"))
-
-
-class Own(Environment):
-    """An environment of a user's: counts to `length`."""
-
-    def __init__(self, length=3, start=0):
-        self.length, self.start = length, start
-        self.position = 0
-        self.seeds = []
-
-    def reset(self, seed=None):
-        self.seeds.append(seed)
-        self.position = 0
-
-    def act(self, action):
-        self.position += action
-
-    def state(self):
-        return self.position + self.start
-
-    def reward(self):
-        return -1
-
-    def is_terminated(self):
-        return self.position >= self.length
-
-    def action_space(self):
-        return spaces.Discrete(2)
-
-    def state_space(self):
-        return spaces.Discrete(self.length + 1, start=self.start)

@@ -62,6 +62,8 @@ EXPLORERS = {
 BUILT_IN = [name for name in EXPLORERS if name != "own"]
 LEADING = ["greedy", "epsilon", "epsilon_ties", "epsilon_optax", "ucb", "weighted", "softmax", "gumbel", "batch"]
 STATIONARY = ["greedy", "epsilon", "epsilon_ties", "weighted", "softmax", "gumbel", "batch"]
+UNMASKED = ("greedy", "epsilon", "ucb", "softmax", "own")
+TIED = ("epsilon_ties", "ucb")
 REFUSES_NAN = ("weighted", "softmax", "gumbel")
 
 
@@ -80,60 +82,66 @@ def some_mask(rng, shape):
     return mask
 
 
-@jax.jit
-def traced_plan(explorer, values, mask):
-    return explorer, explorer.plan(values, mask)
+def all_of(names):
+    return {name: EXPLORERS[name]() for name in names}
 
 
 @jax.jit
-def traced_halves(explorer, values, mask):
-    explore, action = explorer.decide(values.shape[-1], values.shape[:-1], mask)
-    return explorer, explorer.finish(explore, action, values, mask)
+def traced(explorers, values, mask):
+    """Every explorer moved, its action and its probabilities; one program compiles faster than one for each."""
+    probs = {name: explorer.prob(values, mask) for name, explorer in explorers.items()}
+    return explorers, {name: explorer.plan(values, mask) for name, explorer in explorers.items()}, probs
 
 
 @jax.jit
-def traced_prob(explorer, values, mask):
-    return explorer.prob(values, mask)
+def traced_halves(explorers, values, mask):
+    actions = {}
+    for name, explorer in explorers.items():
+        explore, action = explorer.decide(values.shape[-1], values.shape[:-1], mask)
+        actions[name] = explorer.finish(explore, action, values, mask)
+    return explorers, actions
 
 
-@pytest.mark.parametrize(
-    ("name", "masked"),
-    [
-        *((name, True) for name in EXPLORERS),
-        *((name, False) for name in ("greedy", "epsilon", "ucb", "softmax", "own")),
-    ],
-)
-def test_host_and_trace_choose_alike_for_1000_steps(name, masked):
-    host, traced = EXPLORERS[name](), EXPLORERS[name]()
-    rng = np.random.default_rng(1)
-    for _ in range(1000):
-        values = some_values(rng, (4,))
-        mask = some_mask(rng, (4,)) if masked else None
-        action = host.plan(values, mask)
-        traced, traced_action = traced_plan(traced, values, mask)
-        assert action == traced_action
-        assert type(action) is int and traced_action.dtype == jnp.int32
-        assert mask is None or mask[action]
-    assert counts_of(host) == counts_of(traced)
-    for ours, theirs in zip(jax.tree.leaves(host), jax.tree.leaves(traced), strict=True):
+@functools.cache
+def many_steps(names, shape, masked):
+    """The explorers after many steps on the host and in a trace, the masks, and every action of both."""
+    hosts, moved = all_of(names), all_of(names)
+    rng, masks, actions, traced_actions = np.random.default_rng(1), [], [], []
+    for _ in range(1000 if len(shape) == 1 else 100):
+        values = some_values(rng, shape)
+        masks.append(some_mask(rng, shape) if masked else None)
+        actions.append({name: host.plan(values, masks[-1]) for name, host in hosts.items()})
+        moved, chosen, _ = traced(moved, values, masks[-1])
+        traced_actions.append(chosen)
+    return hosts, moved, masks, actions, traced_actions
+
+
+ONE_ROW = [*((tuple(EXPLORERS), name, True) for name in EXPLORERS)]
+ONE_ROW += [(UNMASKED, name, False) for name in UNMASKED]
+ROWS = [*((tuple(LEADING), name, True) for name in LEADING), *((TIED, name, False) for name in TIED)]
+
+
+@pytest.mark.parametrize(("names", "name", "masked"), ONE_ROW)
+def test_host_and_trace_choose_alike_for_1000_steps(names, name, masked):
+    hosts, moved, masks, actions, traced_actions = many_steps(names, (4,), masked)
+    for mask, action, traced_action in zip(masks, actions, traced_actions, strict=True):
+        assert action[name] == int(traced_action[name])
+        assert type(action[name]) is int and traced_action[name].dtype == jnp.int32
+        assert mask is None or mask[action[name]]
+    assert counts_of(hosts[name]) == counts_of(moved[name])
+    for ours, theirs in zip(jax.tree.leaves(hosts[name]), jax.tree.leaves(moved[name]), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize(
-    ("name", "masked"), [*((name, True) for name in LEADING), ("epsilon_ties", False), ("ucb", False)]
-)
-def test_host_and_trace_choose_alike_with_leading_axes(name, masked):
-    host, traced = EXPLORERS[name](), EXPLORERS[name]()
-    rng = np.random.default_rng(2)
-    for _ in range(100):
-        values = some_values(rng, (3, 4))
-        mask = some_mask(rng, (3, 4)) if masked else None
-        action = host.plan(values, mask)
-        traced, traced_action = traced_plan(traced, values, mask)
-        np.testing.assert_array_equal(action, traced_action)
-        assert action.shape == (3,) and action.dtype == np.int64 and traced_action.dtype == jnp.int32
-        assert mask is None or np.take_along_axis(mask, action[..., None], -1).all()
-    assert counts_of(host) == counts_of(traced)
+@pytest.mark.parametrize(("names", "name", "masked"), ROWS)
+def test_host_and_trace_choose_alike_with_leading_axes(names, name, masked):
+    hosts, moved, masks, actions, traced_actions = many_steps(names, (3, 4), masked)
+    for mask, action, traced_action in zip(masks, actions, traced_actions, strict=True):
+        np.testing.assert_array_equal(action[name], traced_action[name])
+        assert action[name].shape == (3,) and action[name].dtype == np.int64
+        assert traced_action[name].dtype == jnp.int32
+        assert mask is None or np.take_along_axis(mask, action[name][..., None], -1).all()
+    assert counts_of(hosts[name]) == counts_of(moved[name])
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -151,14 +159,15 @@ def test_the_two_halves_are_the_whole(name, masked):
             assert decided == action
 
 
-@pytest.mark.parametrize("name", ["epsilon", "epsilon_ties", "epsilon_optax"])
-def test_the_two_halves_are_the_whole_in_a_trace(name):
-    whole, halves = EXPLORERS[name](), EXPLORERS[name]()
+def test_the_two_halves_are_the_whole_in_a_trace():
+    names = ("epsilon", "epsilon_ties", "epsilon_optax")
+    wholes, halves = all_of(names), all_of(names)
     rng = np.random.default_rng(3)
     for _ in range(100):
         values, mask = some_values(rng, (3, 4)), some_mask(rng, (3, 4))
-        halves, action = traced_halves(halves, values, mask)
-        np.testing.assert_array_equal(whole.plan(values, mask), action)
+        halves, actions = traced_halves(halves, values, mask)
+        for name, whole in wholes.items():
+            np.testing.assert_array_equal(whole.plan(values, mask), actions[name])
 
 
 def test_an_own_explorer_needs_only_plan_and_prob():
@@ -219,7 +228,8 @@ def test_prob_sums_to_one_and_moves_nothing(name, shape):
         assert (prob >= 0).all()
         assert legal is None or (prob[~mask] == 0).all()
         if name in LEADING and legal is not None and shape == (3, 4):
-            np.testing.assert_allclose(traced_prob(explorer, values, legal), prob, atol=2e-6)
+            _, _, probs = traced(all_of(LEADING), values, legal)
+            np.testing.assert_allclose(probs[name], prob, atol=2e-6)
     for leaf, after in zip(before, jax.tree.leaves(explorer), strict=True):
         np.testing.assert_array_equal(leaf, after)
 
@@ -243,11 +253,11 @@ def test_plan_follows_prob(name, mask):
 
 
 VALUES = st.sampled_from([np.nan, np.inf, -np.inf, -3e38, -1.0, -0.0, 0.0, 1e-37, 0.5, 0.5, 1.0, 3e38])
-ROWS = st.lists(st.tuples(VALUES, st.booleans()), min_size=4, max_size=4).filter(lambda row: any(m for _, m in row))
+DRAWN_ROWS = st.lists(st.tuples(VALUES, st.booleans()), min_size=4, max_size=4).filter(lambda row: any(m for _, m in row))
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-@given(row=ROWS)
+@given(row=DRAWN_ROWS)
 @settings(max_examples=40, deadline=None)
 def test_no_choice_is_illegal_or_nan(name, row):
     values = np.array([value for value, _ in row], np.float32)
@@ -256,8 +266,8 @@ def test_no_choice_is_illegal_or_nan(name, row):
     if name == "weighted":
         weights = values[mask]
         refused = refused or (weights < 0).any() or np.isinf(weights).any() or not (weights > 0).any()
-    host, traced = EXPLORERS[name](), EXPLORERS[name]()
-    traced, traced_action = traced_plan(traced, values, mask)
+    host = EXPLORERS[name]()
+    traced_action = int(traced(all_of(EXPLORERS), values, mask)[1][name])
     if refused:
         assert traced_action == -1
         with pytest.raises(RLCoreError):
@@ -298,9 +308,9 @@ def test_nothing_legal_is_an_error_and_in_a_trace_no_action(name):
             ask(values[0], mask[1])
     if name not in LEADING:
         return
-    _, action = traced_plan(explorer, values, mask)
-    assert (np.asarray(action) == -1).tolist() == [False, True, False]
-    assert np.isnan(traced_prob(explorer, values, mask)).any(-1).tolist() == [False, True, False]
+    _, actions, probs = traced(all_of(LEADING), values, mask)
+    assert (np.asarray(actions[name]) == -1).tolist() == [False, True, False]
+    assert np.isnan(probs[name]).any(-1).tolist() == [False, True, False]
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
@@ -337,9 +347,9 @@ def test_the_form_of_the_answer_is_that_of_the_values(name):
 
 @pytest.mark.parametrize("name", EXPLORERS)
 def test_explorers_are_trees_that_go_on_after_a_trace(name):
-    explorer, same = EXPLORERS[name](), EXPLORERS[name]()
-    check_tree(explorer, "explorer")
+    same = EXPLORERS[name]()
+    check_tree(same, "explorer")
     values, mask = np.array([0.1, 0.2, 0.3, 0.3], np.float32), np.array([True, True, True, False])
-    explorer, first = traced_plan(explorer, values, mask)
-    later = [explorer.plan(values, mask) for _ in range(20)]
-    assert [int(first), *later] == [same.plan(values, mask) for _ in range(21)]
+    explorers, firsts, _ = traced(all_of(EXPLORERS), values, mask)
+    later = [explorers[name].plan(values, mask) for _ in range(20)]
+    assert [int(firsts[name]), *later] == [same.plan(values, mask) for _ in range(21)]

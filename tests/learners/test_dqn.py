@@ -11,6 +11,7 @@ from flax import nnx
 from gymnasium import spaces
 
 from rlcore.approximators import Approximator, TargetNetwork
+from rlcore.environments import as_environment
 from rlcore.errors import ConfigError, RLCoreError
 from rlcore.interfaces import Environment
 from rlcore.learners import DQNLearner
@@ -302,3 +303,21 @@ def test_learners_side_by_side_in_a_loop_equal_lone_ones(model):
             rows = jax.tree.map(lambda leaf, seed=seed: leaf[seed], getattr(together.approximator, name))
             expected = getattr(lone.approximator, name)
             jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), rows, expected)
+
+
+def test_advice_where_a_network_does_not_fit():
+    model = MLP(4, (8,), 2, rngs=nnx.Rngs(0))
+    with pytest.raises(ConfigError, match=r"is a MLP, .*; wrap it: Approximator\(model, optax.adam\(1e-3\)\)"):
+        DQNLearner(model)
+    with pytest.raises(ConfigError, match=r"approximator is 5, .*; build one: Approximator\("):
+        DQNLearner(5)
+    learner = DQNLearner(TargetNetwork(Approximator(model, optax.adam(1e-3)), sync_freq=10), double=True)
+    assert repr(learner) == "DQNLearner(TargetNetwork(Approximator(MLP, 58 parameters), sync_freq=10), double=True)"
+    env = as_environment("FrozenLake-v1")
+    with pytest.raises(ConfigError) as caught:
+        learner.check(env)
+    message = str(caught.value)
+    assert "as_environment(env, state=lambda state: np.eye(16, dtype=np.float32)[state])" in message
+    assert "TDLearner learn a table" in message
+    assert ".." not in message
+    assert len(message) < 500

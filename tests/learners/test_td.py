@@ -247,10 +247,12 @@ def test_refuses_wrong_arguments(named, message):
 
 def test_refuses_a_network():
     network = Approximator(MLP(2, (3,), 2, rngs=nnx.Rngs(0)), optax.sgd(0.1))
-    with pytest.raises(ConfigError, match=r"approximator is a Approximator.*DQNLearner learns networks"):
+    with pytest.raises(ConfigError, match=r"approximator is an Approximator.*DQNLearner learns networks"):
         TDLearner(network)
     with pytest.raises(ConfigError, match="TDLearner learns tables"):
         DQNLearner(TabularQApproximator(2, 2))
+    with pytest.raises(ConfigError, match=r"ndarray, .* wrap it: TabularApproximator\(table\)"):
+        TDLearner(np.zeros((2, 2)))
 
 
 class World(Environment):

@@ -5,11 +5,15 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
+from policies_asked import FixedValues
 from worlds import Corridor, Count, Still, counts
 
+from rlcore.approximators import TabularQApproximator
 from rlcore.errors import ConfigError
 from rlcore.experiment import Experiment
-from rlcore.policies import Agent
+from rlcore.explorers import EpsilonGreedyExplorer
+from rlcore.learners import TDLearner
+from rlcore.policies import Agent, QBasedPolicy
 from rlcore.reset_conditions import ResetAfterNSteps
 from rlcore.stages import Stage
 from rlcore.stop_conditions import StopAfterNSteps
@@ -158,9 +162,26 @@ def test_the_policy_inside_sees_every_stage_and_learns_after_the_agent_has_kept(
 
 
 def test_other_parts_are_refused():
-    with pytest.raises(ConfigError, match="policy is 3"):
+    with pytest.raises(ConfigError, match="policy is 3, expected a Policy"):
         Agent(3, memory())
-    with pytest.raises(ConfigError, match="trajectory is"):
+    with pytest.raises(ConfigError, match=r"policy is a Trajectory, .*; the order is Agent\(policy, trajectory\)"):
+        Agent(memory(), Still())
+    learner = FixedValues(np.eye(2))
+    with pytest.raises(ConfigError, match=r"policy is a FixedValues, .* wrap it: QBasedPolicy\(learner, explorer\)"):
+        Agent(learner, memory())
+    with pytest.raises(ConfigError, match=r"trajectory is a list, .*; build one: Trajectory\("):
         Agent(Still(), [])
+    with pytest.raises(ConfigError, match=r"trajectory is a CircularTraces, .*; wrap it: Trajectory\(container"):
+        Agent(Still(), CircularTraces(4))
     with pytest.raises(ConfigError, match=r"capacity|batch"):
         Trajectory(CircularTraces(4), BatchSampler(5), InsertSampleRatioController())
+
+
+def test_it_is_shown_as_the_call_that_makes_it():
+    agent = Agent(
+        QBasedPolicy(TDLearner(TabularQApproximator(500, 6), alpha=0.1), EpsilonGreedyExplorer(0.1)), memory()
+    )
+    assert repr(agent) == (
+        "Agent(QBasedPolicy(TDLearner(TabularApproximator(float32[500, 6]), alpha=0.1), EpsilonGreedyExplorer(0.1)), "
+        "Trajectory(CircularTraces(1000), WholeSampler(), InsertSampleRatioController(ratio=0.0)))"
+    )

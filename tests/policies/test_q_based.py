@@ -5,11 +5,17 @@ import pytest
 from gymnasium import spaces
 from policies_asked import Asked, FixedValues
 
+from rlcore.approximators import TabularQApproximator
 from rlcore.errors import ConfigError
 from rlcore.explorers import EpsilonGreedyExplorer, GreedyExplorer, UCBExplorer, WeightedSoftmaxExplorer
 from rlcore.interfaces import Explorer
-from rlcore.policies import GreedyPolicy, QBasedPolicy
+from rlcore.policies import GreedyPolicy, QBasedPolicy, RandomPolicy
 from rlcore.stages import Stage
+
+
+def abs_of_sine(step):
+    return abs(np.sin(step))
+
 
 VALUES = np.array([[1.0, 3.0, 2.0], [5.0, 4.0, 6.0]], np.float32)
 
@@ -72,8 +78,48 @@ def test_the_learner_learns_at_its_stages():
 
 @pytest.mark.parametrize(
     ("learner", "explorer", "message"),
-    [(3, GreedyExplorer(), "learner is 3"), (FixedValues(VALUES), 0.1, "explorer is 0.1")],
+    [
+        (3, GreedyExplorer(), "learner is 3"),
+        (FixedValues(VALUES), 0.1, r"explorer is 0.1, .* such as EpsilonGreedyExplorer\(0.1\)"),
+        (
+            GreedyExplorer(),
+            FixedValues(VALUES),
+            r"learner is a GreedyExplorer.*the order is QBasedPolicy\(learner, exp",
+        ),
+        (
+            TabularQApproximator(2, 2),
+            GreedyExplorer(),
+            r"is a TabularApproximator.*wrap it, such as TDLearner\(table\)",
+        ),
+        (max, GreedyExplorer(), r"the function max.*DQNLearner\(Approximator\("),
+    ],
 )
 def test_other_parts_are_refused(learner, explorer, message):
     with pytest.raises(ConfigError, match=message):
         QBasedPolicy(learner, explorer)
+
+
+def test_actions_that_are_not_discrete_are_refused():
+    policy = QBasedPolicy(FixedValues(VALUES), GreedyExplorer())
+    with pytest.raises(ConfigError, match="FixedValues values each action of a Discrete space"):
+        policy.check(Asked(spaces.Box(0, 1, (2,)), 0))
+
+
+@pytest.mark.parametrize(
+    ("explorer", "text"),
+    [
+        (EpsilonGreedyExplorer(0.1, break_ties=True), "EpsilonGreedyExplorer(0.1, break_ties=True)"),
+        (
+            EpsilonGreedyExplorer(0.01, "exp", 0.9, 5, 70),
+            "EpsilonGreedyExplorer(0.01, kind='exp', epsilon_init=0.9, warmup_steps=5, decay_steps=70)",
+        ),
+        (EpsilonGreedyExplorer(abs_of_sine), "EpsilonGreedyExplorer(abs_of_sine)"),
+        (UCBExplorer(3), "UCBExplorer(3)"),
+        (WeightedSoftmaxExplorer(2.0), "WeightedSoftmaxExplorer(temperature=2.0)"),
+        (GreedyExplorer(), "GreedyExplorer()"),
+        (RandomPolicy(), "RandomPolicy()"),
+        (RandomPolicy(spaces.Discrete(3)), "RandomPolicy(action_space=Discrete(3))"),
+    ],
+)
+def test_explorers_are_shown_as_the_call_that_makes_them(explorer, text):
+    assert repr(explorer) == text

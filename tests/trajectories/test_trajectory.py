@@ -106,7 +106,7 @@ def test_sample_does_not_count_and_says_when_too_little_is_stored():
     [
         (
             (BatchSampler(1), CircularTraces(2), InsertSampleRatioController()),
-            "container is BatchSampler.*missing: push",
+            "container is a BatchSampler.*missing: push",
         ),
         ((CircularTraces(2), BatchSampler, InsertSampleRatioController()), "sampler is .*not a class"),
         ((CircularTraces(2), WholeSampler(), None), "controller is None.*missing: on_insert, is_due, on_sample"),
