@@ -101,10 +101,11 @@ class Random:
         """Whole numbers in [0, high): the high word of 2^32 u(i) times `high`, at most 2^-32 off uniform."""
         if self._words is not None:
             at = self._at
-            if shape is None and at < BLOCK:
-                self._at = at + 1
-                return self._words[at] * high >> 32
-            if shape.__class__ is int and shape <= FEW and high.__class__ is int and at + shape <= BLOCK:
+            if shape is None:
+                if at < BLOCK:
+                    self._at = at + 1
+                    return self._words[at] * high >> 32
+            elif shape.__class__ is int and shape <= FEW and high.__class__ is int and at + shape <= BLOCK:
                 self._at = at + shape
                 return np.array([word * high >> 32 for word in self._words[at : at + shape]], np.int64)
         words = self._draw("_words", shape)

@@ -1,5 +1,6 @@
 """The loop. Nothing else steps an environment in Python."""
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -78,13 +79,27 @@ def _moment(
 
         return watched
 
-    def moment(*action: Any) -> None:
+    if stage is Stage.POST_ACT:
+
+        def acted(action: Any) -> None:
+            for handler in first:
+                handler(policy, env)
+            for keep in keepers:
+                keep(env, action)
+            for learn in learners:
+                learn(stage)
+            for handler in last:
+                handler(policy, env)
+
+        return acted
+    keepers = [functools.partial(keep, env) for keep in keepers]
+    learners = [functools.partial(learn, stage) for learn in learners]
+
+    def moment() -> None:
         for handler in first:
             handler(policy, env)
-        for keep in keepers:
-            keep(env, *action)
-        for learn in learners:
-            learn(stage)
+        for call in keepers + learners:
+            call()
         for handler in last:
             handler(policy, env)
 

@@ -62,6 +62,7 @@ class SingleEnvironment(Environment):
         self._action: Any = None
         self._raw_mask: Any = None
         self._mask: np.ndarray | None = None
+        self._known_masks: dict[bytes, np.ndarray] = {}
         self._reward, self._terminated, self._truncated = 0.0, False, True
         self._over, self._ended = True, _NOBODY  # until the first reset
         self._has_warned = False
@@ -177,6 +178,8 @@ class SingleEnvironment(Environment):
         """Where the next action starts."""
         return self._state
 
+    next_state = state
+
     def reward(self) -> float:
         """The reward of the last action."""
         return self._reward
@@ -218,7 +221,22 @@ class SingleEnvironment(Environment):
             self._mask, self._raw_mask = self._checked_mask(self._raw_mask), None
         return self._mask
 
+    next_legal_action_mask = legal_action_mask
+
     def _checked_mask(self, raw_mask: Any) -> np.ndarray | None:
+        """The same few masks come again and again, so that each is checked once; they are handed out read-only."""
+        if raw_mask.__class__ is not np.ndarray or raw_mask.dtype is not _INT8:
+            return self._fully_checked_mask(raw_mask)
+        key = raw_mask.tobytes()
+        mask = self._known_masks.get(key)
+        if mask is None:
+            mask = self._fully_checked_mask(raw_mask)
+            if mask is not None and raw_mask.ndim == 1 and mask.any() and len(self._known_masks) < _MANY:
+                mask.flags.writeable = False
+                self._known_masks[key] = mask
+        return mask
+
+    def _fully_checked_mask(self, raw_mask: Any) -> np.ndarray | None:
         try:
             mask = self._read_mask(raw_mask)
         except EnvContractError as error:
@@ -269,5 +287,7 @@ def _changed(read: Callable[[Any], Any], change: Callable[[Any], Any] | None) ->
 
 
 _FIVE = "(state, reward, terminated, truncated, info)"
+_INT8 = np.dtype(np.int8)  # of Gymnasium's masks
+_MANY = 4096
 _FIRST = (0,)
 _NOBODY: tuple[int, ...] = ()

@@ -1,7 +1,15 @@
 """Explorers: how an action is chosen from the values of all actions."""
 
 from rlcore.explorers.batch import BatchExplorer
-from rlcore.explorers.choice import find_all_max
+from rlcore.explorers.choice import (
+    answer,
+    answer_prob,
+    checked,
+    evenly,
+    find_all_max,
+    nth_of,
+    usable_values,
+)
 from rlcore.explorers.epsilon_greedy import EpsilonGreedyExplorer
 from rlcore.explorers.greedy import GreedyExplorer
 from rlcore.explorers.softmax import GumbelSoftmaxExplorer, WeightedSoftmaxExplorer
@@ -16,5 +24,11 @@ __all__ = [
     "UCBExplorer",
     "WeightedExplorer",
     "WeightedSoftmaxExplorer",
+    "answer",
+    "answer_prob",
+    "checked",
+    "evenly",
     "find_all_max",
+    "nth_of",
+    "usable_values",
 ]

@@ -117,7 +117,15 @@ def refuse_rows(wrong: np.ndarray, values: np.ndarray, what: str, do: str) -> No
 
 
 def usable_values(values: Any, legal: Any) -> Any:
-    """Bool `[..., actions]`: legal and not NaN."""
+    """Which actions may be the best: those that are legal and not NaN.
+
+    Args:
+        values: `[..., actions]`, as `checked` gives them.
+        legal: Bool `[..., actions]`, or `None`: all are.
+
+    Returns:
+        Bool `[..., actions]`.
+    """
     number = ~namespace(values).isnan(values)
     return number if legal is None else number & legal
 
@@ -132,7 +140,14 @@ def candidates(values: Any, legal: Any) -> Any:
 
 
 def evenly(among: Any) -> Any:
-    """1 / n at each of the n true indices of a row, 0 elsewhere; NaN where there is none. `[..., actions]`."""
+    """The probabilities of an even choice: 1 / n at each of the n true indices of a row, 0 elsewhere.
+
+    Args:
+        among: Bool `[..., actions]`.
+
+    Returns:
+        `[..., actions]`; NaN where a row has no true index.
+    """
     n = among.sum(-1, keepdims=True)
     # explicit, because XLA divides a bool as if it multiplied
     return namespace(among).where(n > 0, among / n.clip(1), np.nan)
@@ -145,7 +160,15 @@ def first_of(among: Any) -> Any:
 
 
 def nth_of(among: Any, n: Any) -> Any:
-    """The `n`-th true index of each row `[...]`, counted from 0; -1 where there is none."""
+    """The `n`-th true index of each row, counted from 0.
+
+    Args:
+        among: Bool `[..., actions]`.
+        n: Whole numbers `[...]`, an array also without leading axes.
+
+    Returns:
+        `[...]`; -1 where there is none.
+    """
     xp = namespace(among, n)
     ranks = xp.cumsum(among, axis=-1)
     return xp.where(ranks[..., -1] > n, xp.argmax(ranks > n[..., None], axis=-1), -1)
@@ -170,7 +193,15 @@ def by_weight(uniform: Any, weights: Any) -> Any:
 
 
 def answer(action: Any, asked: Any) -> Any:
-    """`action` in the form of the values `asked`: int32 for JAX arrays, else int64, a Python int without axes."""
+    """An action in the form of the values it was asked for.
+
+    Args:
+        action: `[...]` whole numbers.
+        asked: The values as they came.
+
+    Returns:
+        `[...]` int32 in JAX if either is a JAX array, else int64; without axes a Python int.
+    """
     if isinstance(action, jax.Array):
         return action.astype(jnp.int32)
     if isinstance(asked, jax.Array):
@@ -179,7 +210,15 @@ def answer(action: Any, asked: Any) -> Any:
 
 
 def answer_prob(prob: Any, asked: Any) -> Array:
-    """`prob` as float32: a JAX array if the values `asked` were one, else NumPy."""
+    """Probabilities in the form of the values they were asked for.
+
+    Args:
+        prob: `[..., actions]`.
+        asked: The values as they came.
+
+    Returns:
+        `[..., actions]` float32: a JAX array if `asked` is one, else as it came.
+    """
     return jnp.asarray(prob, jnp.float32) if isinstance(asked, jax.Array) else prob.astype(np.float32)
 
 

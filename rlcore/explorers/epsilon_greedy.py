@@ -140,7 +140,6 @@ class EpsilonGreedyExplorer(Explorer):
         step = self.counter.value
         if shape or type(step) is not int or is_traced(mask):
             return self._decide_rows(n_actions, shape, mask)
-        legal = None if mask is None else legal_indices(mask, n_actions)
         epsilon = self._constant
         if epsilon is None:
             epsilon = self._scheduled(step)
@@ -148,8 +147,9 @@ class EpsilonGreedyExplorer(Explorer):
         uniform = self.random.uniform()
         if uniform >= epsilon:
             return False, (uniform - epsilon) / (1.0 - epsilon)
-        if legal is None:
+        if mask is None:
             return True, int(uniform * n_actions / epsilon)  # `split`, faster
+        legal = legal_indices(mask, n_actions)
         return True, legal.item(int(uniform * len(legal) / epsilon))
 
     def finish(self, explore: Any, action: Any, values: Array, mask: Array | None = None) -> Any:

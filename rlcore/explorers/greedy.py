@@ -1,6 +1,6 @@
 """Greedy: always the best action."""
 
-import math
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -88,10 +88,19 @@ def best_of_rows(values: Any, mask: Any) -> Any:
 
 
 def _best_legal(values: np.ndarray, mask: Any, only: bool) -> int:
-    if type(mask) is not np.ndarray or mask.shape != values.shape or mask.dtype.char != "?":
+    if mask.__class__ is not ndarray or mask.dtype is not _BOOL or mask.shape != values.shape:
         return -1
-    row = values[mask].tolist()
-    top = max(row, default=math.nan)
+    flags, row = mask.tolist(), values.tolist()
+    try:
+        top = max(compress(row, flags))  # passes over NaNs, unless the first one is
+    except ValueError:  # nothing is legal
+        return -1
     if top != top or (only and row.count(top) > 1):
         return -1
-    return mask.nonzero()[0].item(row.index(top))
+    best = row.index(top)
+    while not flags[best]:
+        best = row.index(top, best + 1)
+    return best
+
+
+_BOOL = np.dtype(bool)

@@ -113,10 +113,9 @@ class TotalRewardPerEpisode(Hook):
     def post_act(self, policy: Any, env: Any) -> None:
         """Adds the reward, and records the sum where the episode ended."""
         if self._rows is None:
-            reward = env.reward()
-            self._total += reward if type(reward) is float else float(reward)  # a float32 would make the sum one
+            self._total += env.reward()
             if env.is_over():
-                self._record(self._total)
+                self._record(float(self._total))
             return
         for row in self._rows.step(env):
             self._record(self._rows.of(row))

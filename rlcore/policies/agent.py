@@ -27,6 +27,7 @@ class Agent(Policy):
     trajectory: Trajectory
     _state: Any = cached()
     _mask: Any = cached()
+    _knows_nothing: Any = cached()  # whether the policy never has extras, so that nobody need ask
 
     def __init__(self, policy: Policy, trajectory: Trajectory) -> None:
         if not isinstance(policy, Policy):
@@ -54,7 +55,7 @@ class Agent(Policy):
 
     def post_act(self, env: Environment, action: Any) -> None:
         """Keeps the transition; of several environments, those of the rows that made one."""
-        extras, mask = self.policy.extras, self._mask
+        extras, mask = None if self._knows_nothing else self.policy.extras, self._mask
         self.trajectory.push(
             self._state,
             action,
@@ -98,6 +99,7 @@ class Agent(Policy):
     def check(self, env: Environment) -> None:
         """Raises `ConfigError` if the policy can't act in `env`."""
         self.policy.check(env)
+        self._knows_nothing = type(self.policy).extras is Policy.extras
 
     @property
     def extras(self) -> dict[str, Any]:

@@ -45,8 +45,8 @@ class RandomPolicy(Policy):
 
     random: Random
     _fixed: _Fixed = static(_Fixed(None))
-    _env: Any = cached()  # the environment that `check` has seen
-    _n: Any = cached()  # its number of actions, if that is all there is to know
+    _env: Any = cached()  # the single environment of discrete actions that `check` has seen
+    _n: Any = cached()  # how many they are
 
     def __init__(self, action_space: Space | None = None, seed: int | None = None) -> None:
         if action_space is not None and not isinstance(action_space, Space):
@@ -62,12 +62,12 @@ class RandomPolicy(Policy):
     def check(self, env: Environment) -> None:
         """Raises `ConfigError` if the environment's actions can't be drawn uniformly."""
         space: Any = _drawable(self._fixed.space or env.action_space())
-        self._env = env
-        self._n = int(space.n) if isinstance(space, spaces.Discrete) and env.num_envs is None else None
+        is_plain = isinstance(space, spaces.Discrete) and env.num_envs is None
+        self._env, self._n = (env, int(space.n)) if is_plain else (None, None)
 
     def plan(self, env: Environment) -> Any:
         """A random action; `[num_envs, ...]` for several environments."""
-        if env is self._env and self._n is not None and env.legal_action_mask() is None:
+        if env is self._env and env.legal_action_mask() is None:
             return self.random.integers(self._n)  # nearly always, and quicker
         space, mask = self._fixed.space, None
         if space is None:

@@ -20,10 +20,10 @@ class Normed(nnx.Module):
     """Nested, with batch norm, dropout and a layer without bias."""
 
     def __init__(self, rngs):
-        self.inner = nnx.List([nnx.Linear(3, 8, use_bias=False, rngs=rngs)])
-        self.norm = nnx.BatchNorm(8, rngs=rngs)
+        self.inner = nnx.List([nnx.Linear(3, 16, use_bias=False, rngs=rngs)])
+        self.norm = nnx.BatchNorm(16, rngs=rngs)
         self.dropout = nnx.Dropout(0.5, rngs=rngs)
-        self.head = nnx.Linear(8, 2, rngs=rngs)
+        self.head = nnx.Linear(16, 2, rngs=rngs)
 
     def __call__(self, x):
         return self.head(self.dropout(self.norm(self.inner[0](x))))
@@ -58,7 +58,7 @@ def test_keeps_no_reference_to_the_model_and_leaves_its_mode():
     network = Approximator(model, optax.sgd(0.1))
     x = np.ones((4, 3), np.float32)
     before = network.forward(x)
-    model.head.kernel[...] = jnp.zeros((8, 2))
+    model.head.kernel[...] = jnp.zeros((16, 2))
     np.testing.assert_array_equal(network.forward(x), before)
     assert not model.dropout.deterministic
     assert not model.norm.use_running_average
@@ -70,7 +70,7 @@ def test_changing_a_copy_changes_nothing():
     before = network.forward(x)
     for copied in (network.model, network.target_model):
         np.testing.assert_allclose(copied(x), before, atol=1e-6)
-        copied.head.kernel[...] = jnp.zeros((8, 2))
+        copied.head.kernel[...] = jnp.zeros((16, 2))
     np.testing.assert_array_equal(network.forward(x), before)
 
 

@@ -17,10 +17,10 @@ class Normed(nnx.Module):
     """Nested, with batch norm, dropout and a layer without bias."""
 
     def __init__(self, rngs):
-        self.inner = nnx.List([nnx.Linear(3, 8, use_bias=False, rngs=rngs)])
-        self.norm = nnx.BatchNorm(8, rngs=rngs)
+        self.inner = nnx.List([nnx.Linear(3, 16, use_bias=False, rngs=rngs)])
+        self.norm = nnx.BatchNorm(16, rngs=rngs)
         self.dropout = nnx.Dropout(0.5, rngs=rngs)
-        self.head = nnx.Linear(8, 2, rngs=rngs)
+        self.head = nnx.Linear(16, 2, rngs=rngs)
 
     def __call__(self, x):
         return self.head(self.dropout(self.norm(self.inner[0](x))))
@@ -119,7 +119,7 @@ def test_no_array_sits_in_two_fields():
         return [array.unsafe_buffer_pointer() for array in arrays]
 
     assert len(set(buffers(network))) == len(buffers(network))
-    network = jax.jit(update)(network, jnp.ones((4, 3)))
+    network = jax.jit(update)(network, jnp.ones((6, 3)))
     assert len(set(buffers(network))) == len(buffers(network))
 
 

@@ -127,6 +127,10 @@ def test_a_time_limit_is_no_end(terminated, expected):
     assert float(learner.forward(0)[0]) == pytest.approx(expected, rel=1e-4)
 
 
+def small(rngs):
+    return MLP(4, (16,), 2, rngs=rngs)
+
+
 def cartpole_like(n=8, seed=0):
     rng = np.random.default_rng(seed)
     return Batch(
@@ -150,9 +154,7 @@ def test_update_is_a_step_of_the_optimiser_and_reports():
 
 def test_eager_and_compiled_updates_agree():
     def learner():
-        return DQNLearner(
-            TargetNetwork(Approximator(MLP(4, (16,), 2, rngs=nnx.Rngs(0)), optax.adam(0.01)), 2), double=True
-        )
+        return DQNLearner(TargetNetwork(Approximator(small(nnx.Rngs(0)), optax.adam(0.01)), 2), double=True)
 
     eager, compiled = learner(), learner()
     for seed in range(3):
@@ -164,10 +166,10 @@ def test_eager_and_compiled_updates_agree():
 
 class Normed(nnx.Module):
     def __init__(self, rngs):
-        self.first = nnx.Linear(4, 8, use_bias=False, rngs=rngs)
-        self.norm = nnx.BatchNorm(8, rngs=rngs)
+        self.first = nnx.Linear(4, 16, use_bias=False, rngs=rngs)
+        self.norm = nnx.BatchNorm(16, rngs=rngs)
         self.dropout = nnx.Dropout(0.5, rngs=rngs)
-        self.last = nnx.Linear(8, 2, rngs=rngs)
+        self.last = nnx.Linear(16, 2, rngs=rngs)
 
     def __call__(self, x):
         return self.last(self.dropout(nnx.relu(self.norm(self.first(x)))))
@@ -186,7 +188,7 @@ def test_batch_statistics_and_dropout_move_with_every_update():
 
 
 def test_an_update_that_is_not_finite_is_not_applied_and_reported():
-    learner = DQNLearner(Approximator(MLP(4, (8,), 2, rngs=nnx.Rngs(0)), optax.adam(0.01)))
+    learner = DQNLearner(Approximator(MLP(4, (16,), 2, rngs=nnx.Rngs(0)), optax.adam(0.01)))
     start = jax.tree.map(np.asarray, learner.approximator.parameters)
     bad = cartpole_like()
     bad.reward = np.full(8, np.inf, np.float32)
@@ -203,7 +205,7 @@ def test_an_update_that_is_not_finite_is_not_applied_and_reported():
 
 def test_apply_if_finite_goes_on():
     optimiser = optax.apply_if_finite(optax.adam(0.01), max_consecutive_errors=5)
-    learner = DQNLearner(Approximator(MLP(4, (8,), 2, rngs=nnx.Rngs(0)), optimiser))
+    learner = DQNLearner(Approximator(MLP(4, (16,), 2, rngs=nnx.Rngs(0)), optimiser))
     bad = cartpole_like()
     bad.reward = np.full(8, np.nan, np.float32)
     learner.optimise(Stage.POST_ACT, [bad, cartpole_like()])
@@ -221,7 +223,7 @@ def counted(prediction, target, scale):
 
 def test_learners_built_alike_share_one_compilation():
     def build(seed, scale=1.0):
-        network = Approximator(MLP(4, (8,), 2, rngs=nnx.Rngs(seed)), optax.adam(1e-3))
+        network = Approximator(MLP(4, (16,), 2, rngs=nnx.Rngs(seed)), optax.sgd(1e-3))
         return DQNLearner(TargetNetwork(network, 3), loss=lambda prediction, target: counted(prediction, target, scale))
 
     TRACES.clear()
@@ -246,7 +248,7 @@ class World(Environment):
 
 
 def test_check_refuses_what_does_not_fit():
-    learner = DQNLearner(Approximator(MLP(4, (8,), 2, rngs=nnx.Rngs(0)), optax.adam(1e-3)))
+    learner = DQNLearner(Approximator(MLP(4, (16,), 2, rngs=nnx.Rngs(0)), optax.adam(1e-3)))
     box = spaces.Box(-1, 1, (4,), np.float64)
     with pytest.raises(ConfigError, match=r"shape=\(2,\).*expected shape \(3,\): one value for each of the 3 actions"):
         learner.check(World(box, spaces.Discrete(3)))
@@ -269,22 +271,22 @@ def test_check_refuses_what_does_not_fit():
     ],
 )
 def test_refuses_wrong_arguments(named, message):
-    network = Approximator(MLP(4, (8,), 2, rngs=nnx.Rngs(0)), optax.adam(1e-3))
+    network = Approximator(MLP(4, (16,), 2, rngs=nnx.Rngs(0)), optax.adam(1e-3))
     with pytest.raises(ConfigError, match=message):
         DQNLearner(network, **named)
 
 
 def test_refuses_a_bare_module():
     with pytest.raises(ConfigError, match=r"approximator is a MLP, expected an Approximator\(model, optimiser\)"):
-        DQNLearner(MLP(4, (8,), 2, rngs=nnx.Rngs(0)))
+        DQNLearner(MLP(4, (16,), 2, rngs=nnx.Rngs(0)))
 
 
-@pytest.mark.parametrize("model", [lambda rngs: MLP(4, (8,), 2, rngs=rngs), Normed])
+@pytest.mark.parametrize("model", [small, Normed])
 def test_learners_side_by_side_in_a_loop_equal_lone_ones(model):
     """As compiled runs use it: the learner is the carry of a scan, with an axis of seeds in front."""
 
     def build(seed):
-        return DQNLearner(TargetNetwork(Approximator(model(nnx.Rngs(seed)), optax.adam(0.01)), 2))
+        return DQNLearner(TargetNetwork(Approximator(model(nnx.Rngs(seed)), optax.adam(0.01)), 2), double=True)
 
     def learn(learner):
         def step(learner, batch):
@@ -306,13 +308,13 @@ def test_learners_side_by_side_in_a_loop_equal_lone_ones(model):
 
 
 def test_advice_where_a_network_does_not_fit():
-    model = MLP(4, (8,), 2, rngs=nnx.Rngs(0))
+    model = MLP(4, (16,), 2, rngs=nnx.Rngs(0))
     with pytest.raises(ConfigError, match=r"is a MLP, .*; wrap it: Approximator\(model, optax.adam\(1e-3\)\)"):
         DQNLearner(model)
     with pytest.raises(ConfigError, match=r"approximator is 5, .*; build one: Approximator\("):
         DQNLearner(5)
     learner = DQNLearner(TargetNetwork(Approximator(model, optax.adam(1e-3)), sync_freq=10), double=True)
-    assert repr(learner) == "DQNLearner(TargetNetwork(Approximator(MLP, 58 parameters), sync_freq=10), double=True)"
+    assert repr(learner) == "DQNLearner(TargetNetwork(Approximator(MLP, 114 parameters), sync_freq=10), double=True)"
     env = as_environment("FrozenLake-v1")
     with pytest.raises(ConfigError) as caught:
         learner.check(env)

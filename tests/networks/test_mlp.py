@@ -10,7 +10,7 @@ from rlcore.networks import MLP
 
 
 def test_maps_the_last_axis_by_the_equation():
-    net = MLP(2, (3,), 1, activation=nnx.tanh, rngs=nnx.Rngs(0))
+    net = MLP(2, (3,), 2, activation=nnx.tanh, rngs=nnx.Rngs(0))
     x = np.array([[0.5, -1.0], [2.0, 0.25]], np.float32)
     first, last = net.layers
     hidden = np.tanh(x @ np.asarray(first.kernel[...]) + np.asarray(first.bias[...]))
@@ -20,7 +20,7 @@ def test_maps_the_last_axis_by_the_equation():
 
 @pytest.mark.parametrize("leading", [(), (5,), (2, 3)])
 def test_keeps_leading_axes(leading):
-    net = MLP(4, [8, 8], 2, rngs=nnx.Rngs(0))
+    net = MLP(4, [16, 16], 2, rngs=nnx.Rngs(0))
     assert net(jnp.ones((*leading, 4))).shape == (*leading, 2)
 
 
@@ -31,12 +31,12 @@ def test_without_hidden_layers_is_linear():
 
 
 def test_dropout_drops_only_in_training():
-    net = MLP(4, (256,), 1, dropout=0.5, rngs=nnx.Rngs(0))
+    net = MLP(4, (16, 16), 2, dropout=0.5, rngs=nnx.Rngs(0))
     x = jnp.ones(4)
     assert float(net(x)[0]) != float(net(x)[0])  # every call draws anew
     net.eval()
     assert float(net(x)[0]) == float(net(x)[0])
-    assert MLP(4, (8,), 1, rngs=nnx.Rngs(0)).dropout is None
+    assert MLP(4, (16,), 2, rngs=nnx.Rngs(0)).dropout is None
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,47 @@ def test_every_lane_holds_the_last_valid_rows(lanes, per_lane, spare, valids):
     np.testing.assert_array_equal(taken.state[:, 0], 2 * taken.reward)
 
 
+@given(
+    valids=st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=12),
+    kind=st.sampled_from(["number", "vector"]),
+    wide=st.booleans(),
+)
+@settings(max_examples=60, deadline=None)
+def test_plain_rows_are_kept_like_those_with_extras(valids, kind, wide):
+    """Extras take the general way; plain rows a short one where lanes stand alike and all is valid."""
+    plain, general = CircularTraces(12), CircularTraces(12)
+    for step, flags in enumerate(valids):
+        row = stacked([transition(10 * step + lane, kind) for lane in range(3)])
+        row["action"] = row["action"].astype(np.int64 if wide else np.int32)
+        row["reward"] = row["reward"].astype(np.float64 if wide else np.float32)
+        valid = None if all(flags) else np.array(flags)
+        assert plain.push(**row, valid=valid) == general.push(**row, valid=valid, extras={"step": np.full(3, step)})
+    for name in (*FIELDS, "head", "filled"):
+        np.testing.assert_array_equal(getattr(plain, name), getattr(general, name))
+        assert getattr(plain, name).dtype == getattr(general, name).dtype
+    np.testing.assert_array_equal(numbers(plain), numbers(general))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"state": np.zeros((3, 2), np.float32)}, r"state came as float32\[2\], but float32\[3\]"),
+        ({"reward": np.zeros(3, np.int32)}, r"reward came as int32\[\], but float32\[\]"),
+        ({"action": np.array([0, 0, 2**40])}, "action came as int64"),
+        ({"truncated": np.zeros(3, np.int8)}, "truncated came as int8"),
+        ({"valid": np.ones(2, bool)}, r"valid has shape \(2,\), expected \(3,\)"),
+    ],
+)
+def test_a_row_unlike_the_first_is_refused_and_harms_nothing(change, message):
+    container = CircularTraces(6)
+    rows = [stacked([transition(10 * step + lane, "vector") for lane in range(3)]) for step in range(3)]
+    container.push(**rows[0])
+    container.push(**rows[1])
+    with pytest.raises(EnvContractError, match=message):
+        container.push(**rows[2] | change)
+    assert numbers(container) == [0, 10, 1, 11, 2, 12]
+
+
 def test_an_index_without_a_transition_is_refused():
     container = CircularTraces(8)
     for i in range(3):
@@ -86,6 +127,11 @@ def test_an_index_without_a_transition_is_refused():
     rows = CircularTraces(8)
     rows.push(**stacked([transition(i) for i in range(2)]), valid=np.array([True, False]))
     for wrong in (1, -1):
+        with pytest.raises(IndexError):
+            rows.take(np.array([wrong]))
+    for _ in range(4):
+        rows.push(**stacked([transition(i) for i in range(2)]))
+    for wrong in (8, -1):
         with pytest.raises(IndexError):
             rows.take(np.array([wrong]))
 
@@ -271,6 +317,11 @@ def push_all(container, transitions, valids):
     return jax.lax.scan(step, container, (transitions, valids))
 
 
+@jax.jit
+def taken(container, indices):
+    return container.take(indices)
+
+
 @pytest.mark.parametrize("kind", ["number", "vector", "tree"])
 @pytest.mark.parametrize("lanes", [None, 1, 3])
 @pytest.mark.parametrize("all_valid", [True, False])
@@ -291,9 +342,8 @@ def test_compiled_code_stores_the_same(kind, lanes, all_valid):
     np.testing.assert_array_equal(kept_compiled, kept)
     jax.tree.map(np.testing.assert_array_equal, eager, jax.tree.map(np.asarray, compiled))
     assert [leaf.dtype for leaf in jax.tree.leaves(compiled)] == [leaf.dtype for leaf in jax.tree.leaves(strong)]
-    indices = np.arange(len(eager))
-    batch = jax.jit(lambda container, indices: container.take(indices))(compiled, indices)
-    jax.tree.map(np.testing.assert_array_equal, eager.take(indices), batch)
+    indices = np.arange(capacity) % len(eager)  # as many in every case: each length is compiled
+    jax.tree.map(np.testing.assert_array_equal, eager.take(indices), taken(compiled, indices))
 
 
 def test_the_first_push_may_be_compiled():
