@@ -122,6 +122,8 @@ class SingleEnvironment(Environment):
         del answer  # else the observation would look as if somebody else had it, and be copied
         if terminated is not False or truncated is not False:
             self._end(terminated, truncated)
+        if reward.__class__ is int:
+            reward = float(reward)
         self._reward = reward if reward.__class__ is float and isfinite(reward) else self._checked_reward(reward)
         try:
             self._state = self._read(observation)
@@ -149,8 +151,6 @@ class SingleEnvironment(Environment):
         return bool(array.item())
 
     def _checked_reward(self, reward: Any) -> float:
-        if reward.__class__ is int:
-            return float(reward)
         array = np.asarray(reward) if not isinstance(reward, str | bytes) and reward is not None else np.array("")
         if array.size != 1 or array.dtype.kind not in "biuf":
             raise self._broken("the reward is", f"{shown(reward)} ({type(reward).__name__})", "expected a number")

@@ -138,7 +138,8 @@ class EpsilonGreedyExplorer(Explorer):
             EnvContractError: The mask allows nothing (in a trace: -1).
         """
         step = self.counter.value
-        if shape or type(step) is not int or is_traced(mask):
+        is_known = mask is None or mask.__class__ is np.ndarray or not is_traced(mask)
+        if shape or type(step) is not int or not is_known:
             return self._decide_rows(n_actions, shape, mask)
         epsilon = self._constant
         if epsilon is None:
@@ -216,7 +217,7 @@ class EpsilonGreedyExplorer(Explorer):
         epsilon = self._scheduled(self.counter.value) if self._constant is None else self._constant
         self.counter.advance(math.prod(shape))
         n_legal = n_actions if ranks is None else ranks[..., -1]
-        explore, explored, left = split(self.random.uniform(shape), epsilon, n_legal)
+        explore, explored, left = split(self.random.uniform(shape if len(shape) > 1 else shape[0]), epsilon, n_legal)
         if ranks is not None:
             explored = (ranks > explored[..., None]).argmax(-1)  # `nth_of`, faster
         return explore, np.where(explore, explored, left)

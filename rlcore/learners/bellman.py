@@ -1,7 +1,6 @@
 """One step of a table of values towards what was seen."""
 
 import math
-from collections.abc import Iterable
 from itertools import compress
 from typing import Any
 
@@ -88,10 +87,10 @@ def update_cell(
     rounded[0] = reward
     if not terminated:
         start = next_state * n_actions
-        values: Iterable[float] = numbers[start : start + n_actions].tolist()
+        values = numbers[start : start + n_actions].tolist()
         if next_mask is not None:
-            values = compress(values, next_mask.tolist() if next_mask.__class__ is np.ndarray else next_mask)
-        rounded[1] = gamma * max(values, default=0.0)
+            values = [*compress(values, next_mask.tolist() if next_mask.__class__ is np.ndarray else next_mask)]
+        rounded[1] = gamma * max(values) if values else 0.0
         rounded[0] = rounded[0] + rounded[1]
     rounded[0] = rounded[0] - old
     rounded[0] = alpha * rounded[0]
