@@ -217,7 +217,7 @@ class EpsilonGreedyExplorer(Explorer):
         epsilon = self._scheduled(self.counter.value) if self._constant is None else self._constant
         self.counter.advance(math.prod(shape))
         n_legal = n_actions if ranks is None else ranks[..., -1]
-        explore, explored, left = split(self.random.uniform(shape if len(shape) > 1 else shape[0]), epsilon, n_legal)
+        explore, explored, left = split(self.random.uniform(shape), epsilon, n_legal)
         if ranks is not None:
             explored = (ranks > explored[..., None]).argmax(-1)  # `nth_of`, faster
         return explore, np.where(explore, explored, left)
