@@ -88,7 +88,7 @@ class VectorEnvironment(Environment):
         self.step = 0
         self._forget()
         observation, info = self._begin(seed=seeds)
-        self._take_in(observation, info, exempt=self._none)
+        self._take_state(self._checked("state", self._read, observation), info, exempt=self._none)
 
     def _begin(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
         answer = self.source.reset(**arguments)
@@ -115,38 +115,49 @@ class VectorEnvironment(Environment):
             raise self._broken("step answered", shown(answer), f"expected the five {_FIVE}") from None
         if self._mode is AutoresetMode.NEXT_STEP:
             self._moved = ~self._over if len(self._ended) else self._all
-        self._take_reward(reward)
-        self._take_ends(terminated, truncated)
-        if self._inside:
-            observation, info = take_mask(observation, info, self._inside)
-        is_new = self._mode is AutoresetMode.SAME_STEP  # then the masks are those of the next episodes already
-        self._take_in(observation, info, exempt=self._none if is_new else self._over)
+        self._take_in(observation, reward, terminated, truncated, info)
         if len(self._ended):
             if self._mode is AutoresetMode.SAME_STEP:
                 self._take_finals(info)
             elif self._mode is AutoresetMode.DISABLED:
                 self._reset_rows(self._over)
 
-    def _take_reward(self, reward: Any) -> None:
-        if self._change_reward is not None:
-            reward = self._change_reward(reward)
-        self._reward = self._checked("reward", self._read_reward, reward)
-        if self._moved is not self._all:
-            self._reward[~self._moved] = 0.0
+    def _take_in(self, observation: Any, reward: Any, terminated: Any, truncated: Any, info: Any) -> None:
+        if self._inside:
+            observation, info = take_mask(observation, info, self._inside)
+        what = "reward"
+        try:
+            self._reward = self._read_reward(reward if self._change_reward is None else self._change_reward(reward))
+            what = "terminated flag"
+            terminated = self._read_flags(terminated)
+            what = "truncated flag"
+            truncated = self._read_flags(truncated)
+            what = "state"
+            seen = self._read(observation)
+        except EnvContractError as error:
+            raise self._unreadable(what, error) from None
+        self._take_ends(terminated, truncated)
+        # masks of a same-step reset are those of the next episodes already
+        self._take_state(seen, info, self._none if self._mode is AutoresetMode.SAME_STEP else self._over)
 
-    def _take_ends(self, terminated: Any, truncated: Any) -> None:
-        terminated = self._checked("terminated flag", self._read_flags, terminated)
-        truncated = self._checked("truncated flag", self._read_flags, truncated)
+    def _take_state(self, seen: Any, info: dict[str, Any], exempt: np.ndarray) -> None:
+        self._seen = seen
+        self._state = self._next_state = seen if self._change is None else self._change(seen)
+        self._mask = self._next_mask = self._mask_in(info, exempt) if info else None
+
+    def _take_ends(self, terminated: np.ndarray | None, truncated: np.ndarray | None) -> None:
+        """Takes in who ended (`None`: nobody), and that a row which was reset brings no reward."""
         if terminated is None and truncated is None:
             self._terminated = self._truncated = self._over = self._none
             self._ended = _NOBODY
-            return
-        self._terminated = self._none if terminated is None else terminated
-        self._truncated = self._none if truncated is None else truncated & ~self._terminated
-        self._over = self._terminated | self._truncated
-        self._ended = np.flatnonzero(self._over)
+        else:
+            self._terminated = self._none if terminated is None else terminated
+            self._truncated = self._none if truncated is None else truncated & ~self._terminated
+            self._over = self._terminated | self._truncated
+            self._ended = self._over.nonzero()[0]
         if self._moved is self._all:
             return
+        self._reward[~self._moved] = 0.0
         empty = np.flatnonzero(self._over & ~self._moved).tolist()
         if empty:
             raise self._broken(
@@ -169,11 +180,6 @@ class VectorEnvironment(Environment):
             self._truncated, self._over = self._truncated | cut, self._over | cut
             self._ended = np.flatnonzero(self._over)
             self._reset_rows(cut)
-
-    def _take_in(self, observation: Any, info: dict[str, Any], exempt: np.ndarray) -> None:
-        self._seen = self._checked("state", self._read, observation)
-        self._state = self._next_state = self._seen if self._change is None else self._change(self._seen)
-        self._mask = self._next_mask = self._mask_in(info, exempt) if info else None
 
     def _reset_rows(self, rows: np.ndarray) -> None:
         """Begins a new episode in the rows where `rows` is true; `next_state` stays what it was."""
@@ -231,8 +237,12 @@ class VectorEnvironment(Environment):
         try:
             return read(raw)
         except EnvContractError as error:
-            remedy = "correct the environment, or its spaces (the first axis is the row)"
-            raise self._broken(f"the {what} is", error, remedy) from None
+            raise self._unreadable(what, error) from None
+
+    def _unreadable(self, what: str, error: Exception) -> EnvContractError:
+        return self._broken(
+            f"the {what} is", error, "correct the environment, or its spaces (the first axis is the row)"
+        )
 
     def _broken(self, what: str, why: Any, remedy: str) -> EnvContractError:
         return EnvContractError(f"{self.where()}: {what} {why}; {remedy}")

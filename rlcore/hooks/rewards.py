@@ -113,9 +113,10 @@ class TotalRewardPerEpisode(Hook):
     def post_act(self, policy: Any, env: Any) -> None:
         """Adds the reward, and records the sum where the episode ended."""
         if self._rows is None:
-            self._total += env.reward()
+            reward = env.reward()
+            self._total += reward if reward.__class__ is float else float(reward)  # a float32 would make the sum one
             if env.is_over():
-                self._record(float(self._total))
+                self._record(self._total)
             return
         for row in self._rows.step(env):
             self._record(self._rows.of(row))

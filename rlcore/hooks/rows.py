@@ -102,7 +102,7 @@ class RowSums:
         if self._after_end:
             np.add(self._sums, env.reward(), out=self._sums, where=env.is_transition())
         else:
-            np.add(self._sums, env.reward(), out=self._sums)
+            self._sums += env.reward()
         ended: Sequence[int] = env.ended()
         self._after_end = len(ended) > 0
         return ended

@@ -45,8 +45,9 @@ class RandomPolicy(Policy):
 
     random: Random
     _fixed: _Fixed = static(_Fixed(None))
-    _env: Any = cached()  # the single environment of discrete actions that `check` has seen
+    _env: Any = cached()  # the environment of discrete actions that `check` has seen
     _n: Any = cached()  # how many they are
+    _rows: Any = cached()  # how many environments act side by side
 
     def __init__(self, action_space: Space | None = None, seed: int | None = None) -> None:
         if action_space is not None and not isinstance(action_space, Space):
@@ -62,13 +63,13 @@ class RandomPolicy(Policy):
     def check(self, env: Environment) -> None:
         """Raises `ConfigError` if the environment's actions can't be drawn uniformly."""
         space: Any = _drawable(self._fixed.space or env.action_space())
-        is_plain = isinstance(space, spaces.Discrete) and env.num_envs is None
-        self._env, self._n = (env, int(space.n)) if is_plain else (None, None)
+        is_discrete = isinstance(space, spaces.Discrete)
+        self._env, self._n, self._rows = (env, int(space.n), env.num_envs) if is_discrete else (None, None, None)
 
     def plan(self, env: Environment) -> Any:
         """A random action; `[num_envs, ...]` for several environments."""
         if env is self._env and env.legal_action_mask() is None:
-            return self.random.integers(self._n)  # nearly always, and quicker
+            return self.random.integers(self._n, self._rows)  # nearly always, and quicker
         space, mask = self._fixed.space, None
         if space is None:
             space, mask = env.action_space(), env.legal_action_mask()

@@ -250,7 +250,7 @@ def test_rewards_of_rows(rows):
     raw = np.arange(rows, dtype=np.float32)
     reward = read(raw)
     raw[:] = 0
-    assert reward[-1] == rows - 1 and reward.dtype == np.float32
+    assert reward[-1] == rows - 1 and reward.dtype == np.float64
     assert read(np.ones(rows, int)).dtype == np.float64
     raw[2] = np.inf
     with pytest.raises(EnvContractError, match="inf in row 2"):
