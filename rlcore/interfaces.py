@@ -260,6 +260,7 @@ class Learner:
 
     stages: tuple[Stage, ...] = static((Stage.POST_ACT,), kw_only=True)
     _metrics: Any = cached()
+    _kept: Any = cached()  # what the optimiser kept before the update that is under way
 
     update_is_jitted: ClassVar[bool] = True
 
@@ -306,8 +307,10 @@ class Learner:
 
     def check_finite(self) -> None:
         """Raises `RLCoreError` if an update met numbers that are not finite; that update was not applied."""
-        approximator = getattr(self, "approximator", None)
-        if not np.all(np.asarray(getattr(approximator, "is_finite", True))):
+        approximator: Any = getattr(self, "approximator", None)
+        if not np.asarray(getattr(approximator, "is_finite", True)).item():
+            if self._kept is not None:
+                approximator.optimiser_state, self._kept = self._kept, None
             raise RLCoreError(
                 f"an update of {type(self).__name__} was not finite and was not applied; the parameters are those "
                 "before it. Lower the learning rate, clip with optax.clip_by_global_norm, look for extreme rewards "
@@ -321,6 +324,7 @@ class Learner:
 
     def _update_compiled(self, batch: Any) -> dict[str, Any]:
         self.check_finite()
+        self._kept = getattr(getattr(self, "approximator", None), "optimiser_state", None)
         updated, metrics = _update(self, batch)
         graft(self, updated)
         return metrics

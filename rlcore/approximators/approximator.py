@@ -155,18 +155,22 @@ class Approximator:
     def optimise(self, gradients: Any) -> None:
         """Moves the parameters by one step of the optimiser; traceable.
 
+        A step that is not finite leaves everything as it was, and sets `is_finite` to false. In compiled code it
+        leaves the parameters and variables only: a learner puts the optimiser's state back when it reports the step.
+
         Args:
             gradients: Of the loss, in the structure of `parameters`.
         """
         optimiser = self._fixed.value.optimiser
         updates, optimiser_state = optimiser.update(gradients, self.optimiser_state, self._parameters)
         parameters = optax.apply_updates(self._parameters, updates)
-        new, old = (parameters, optimiser_state), (self._parameters, self.optimiser_state)
         before = self._variables if self._before is None else self._before
         checked = None if handles_infinity(optimiser_state) else gradients
         self.is_finite = self.is_finite & all_finite(updates, checked) & all_finite(self._variables)
-        self._parameters, self.optimiser_state = select(self.is_finite, new, old)
+        self._parameters = select(self.is_finite, parameters, self._parameters)
         self._variables, self._before = select(self.is_finite, self._variables, before), None
+        if is_traced(self.is_finite) or self.is_finite:
+            self.optimiser_state = optimiser_state
 
     def check(self, state_space: Space) -> Any:
         """Fixes `state_ndim` and tries the network on two states, without computing anything.

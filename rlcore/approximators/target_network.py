@@ -87,6 +87,10 @@ class TargetNetwork:
         """What the optimiser keeps."""
         return self.approximator.optimiser_state
 
+    @optimiser_state.setter
+    def optimiser_state(self, optimiser_state: Any) -> None:
+        self.approximator.optimiser_state = optimiser_state
+
     @property
     def is_finite(self) -> Any:
         """Whether all updates were finite."""
