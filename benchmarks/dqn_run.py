@@ -17,6 +17,7 @@ import runpy
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -87,24 +88,49 @@ class Probe:
         }
 
 
-def train_rlcore(seed: int, n_steps: int, epsilon_steps: int) -> None:
-    import optax
+def mlp(seed: int) -> object:
     from flax import nnx
+
+    from rlcore.networks import MLP
+
+    return MLP(4, (120, 84), 2, rngs=nnx.Rngs(seed))
+
+
+def module_of_ones_own(seed: int) -> object:
+    """The same layers in a module that rlcore knows nothing of, so that every action asks compiled code."""
+    from flax import nnx
+
+    class Network(nnx.Module):
+        def __init__(self, rngs: nnx.Rngs) -> None:
+            self.first, self.second = nnx.Linear(4, 120, rngs=rngs), nnx.Linear(120, 84, rngs=rngs)
+            self.last = nnx.Linear(84, 2, rngs=rngs)
+
+        def __call__(self, x):
+            return self.last(nnx.relu(self.second(nnx.relu(self.first(x)))))
+
+    return Network(nnx.Rngs(seed))
+
+
+def train_rlcore(seed: int, n_steps: int, epsilon_steps: int, make_network: Callable[[int], object] = mlp) -> None:
+    import optax
 
     from rlcore import Agent, Experiment, QBasedPolicy, StopAfterNSteps
     from rlcore.approximators import Approximator, TargetNetwork
     from rlcore.explorers import EpsilonGreedyExplorer
     from rlcore.learners import DQNLearner
-    from rlcore.networks import MLP
     from rlcore.trajectories import BatchSampler, CircularTraces, InsertSampleRatioController, Trajectory
 
-    network = Approximator(MLP(4, (120, 84), 2, rngs=nnx.Rngs(seed)), optax.adam(2.5e-4))
+    network = Approximator(make_network(seed), optax.adam(2.5e-4))
     learner = DQNLearner(TargetNetwork(network, sync_freq=50), gamma=0.99)
     explorer = EpsilonGreedyExplorer(0.05, epsilon_init=1.0, decay_steps=epsilon_steps)
     controller = InsertSampleRatioController(ratio=1 / 10, threshold=10_000)
     trajectory = Trajectory(CircularTraces(10_000), BatchSampler(128), controller)
     agent = Agent(QBasedPolicy(learner, explorer), trajectory)
     Experiment(agent, ENV, StopAfterNSteps(n_steps, show_progress=False), seed=seed).run()
+
+
+def train_rlcore_own_network(seed: int, n_steps: int, epsilon_steps: int) -> None:
+    train_rlcore(seed, n_steps, epsilon_steps, module_of_ones_own)
 
 
 def train_rlcore_example(seed: int, n_steps: int, epsilon_steps: int) -> None:
@@ -164,6 +190,7 @@ def stable_baselines(n_steps: int, epsilon_steps: int) -> dict:
 
 TRAIN = {
     "rlcore": train_rlcore,
+    "rlcore_own_network": train_rlcore_own_network,
     "rlcore_example": train_rlcore_example,
     "cleanrl_jax": train_cleanrl_jax,
     "sb3": train_sb3,

@@ -21,7 +21,8 @@ def main() -> None:
     print_machine("rlcore", "jax", "flax", "gymnasium")
 
     peers, cleanrl = peer_python("PEERS_PY"), peer_python("CLEANRL_PY")
-    pythons = {"rlcore": sys.executable, "cleanrl_jax": cleanrl, "sb3": peers, "sbx": peers}
+    own = {"rlcore": sys.executable, "rlcore_own_network": sys.executable}
+    pythons = own | {"cleanrl_jax": cleanrl, "sb3": peers, "sbx": peers}
     seeds = dict.fromkeys(pythons, 0)
 
     def measure(library: str, python: str) -> float:

@@ -35,15 +35,17 @@ GOAL = 475.0  # CartPole-v1 counts as solved when the last 100 training episodes
 
 
 def make_agent(seed: int) -> Agent:
-    """Double DQN: a network with a target, ε-greedy exploration, uniform replay, an update every fourth step."""
-    network = Approximator(MLP(4, (120, 84), 2, rngs=nnx.Rngs(seed)), optax.adam(1e-3))
-    learner = DQNLearner(TargetNetwork(network, sync_freq=100), gamma=0.99, double=True)
-    explorer = EpsilonGreedyExplorer(0.01, epsilon_init=1.0, decay_steps=5_000)
-    memory = Trajectory(CircularTraces(50_000), BatchSampler(128), InsertSampleRatioController(1 / 4, threshold=1_000))
+    """A network with a target, ε-greedy exploration, uniform replay, an update every tenth step."""
+    network = Approximator(MLP(4, (120, 84), 2, rngs=nnx.Rngs(seed)), optax.adam(2.5e-4))
+    learner = DQNLearner(TargetNetwork(network, sync_freq=50), gamma=0.99)
+    explorer = EpsilonGreedyExplorer(0.02, epsilon_init=1.0, decay_steps=100_000)
+    memory = Trajectory(
+        CircularTraces(10_000), BatchSampler(128), InsertSampleRatioController(1 / 10, threshold=10_000)
+    )
     return Agent(QBasedPolicy(learner, explorer), memory)
 
 
-def train(seed: int, n_steps: int = 250_000, show: bool = True) -> Experiment:
+def train(seed: int, n_steps: int = 500_000, show: bool = True) -> Experiment:
     """Runs until CartPole is solved, at most `n_steps` steps."""
     rewards, solved = TotalRewardPerEpisode(display_on_exit=show), StopSignal()
 
@@ -68,7 +70,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few thousand steps only, to see that everything works")
     arguments = parser.parse_args()
 
-    experiment = train(arguments.seed, 3_000 if arguments.quick else 250_000)
+    experiment = train(arguments.seed, 12_000 if arguments.quick else 500_000)
     times, steps = experiment.hook[TimePerStep].times, experiment.hook[StepsPerEpisode].steps
     print(f"{len(steps)} episodes, {sum(steps):,} steps, {1e6 * sum(times) / len(times):.0f} µs per step at the end")
     print(f"stopped by {experiment.stop_reason}")
