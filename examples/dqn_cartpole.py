@@ -1,6 +1,6 @@
 """Trains a DQN on CartPole-v1 until it is solved, and shows how it went: well under a minute on two cores.
 
-python examples/dqn_cartpole.py [--seed 0] [--quick]
+python examples/dqn_cartpole.py [--seed 1] [--quick]
 """
 
 import argparse
@@ -66,7 +66,7 @@ def train(seed: int, n_steps: int = 500_000, show: bool = True) -> Experiment:
 def main() -> None:
     """Trains, shows, evaluates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--quick", action="store_true", help="a few thousand steps only, to see that everything works")
     arguments = parser.parse_args()
 
