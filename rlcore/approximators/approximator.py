@@ -9,7 +9,7 @@ import optax
 from flax import nnx
 from gymnasium import Space, spaces
 
-from rlcore.approximators.blueprint import answer, as_arrays, call, describe, evaluate
+from rlcore.approximators.blueprint import CompiledViews, answer, as_arrays, call, describe, evaluate
 from rlcore.approximators.dense import DenseViews
 from rlcore.approximators.fixed import Fixed
 from rlcore.approximators.state_shapes import state_shapes
@@ -35,7 +35,8 @@ class Approximator:
             loss as an auxiliary output and assigns them here, as `Learner.update` does.
         optimiser_state: What the optimiser keeps.
         is_finite: Whether all updates were finite.
-        state_ndim: Axes of one state, `None` before `check`. A state without a batch axis gets one for the network.
+        state_ndim: Axes of one state, if the network needs a batch axis and gets one for a state that comes without;
+            `None` if it takes states alone, and before `check`.
 
     Source: Julia `FluxApproximator`.
     """
@@ -91,7 +92,7 @@ class Approximator:
     @variables.setter
     def variables(self, variables: Any) -> None:
         self._before, self._trained = self._variables, None
-        self._variables = variables
+        self._variables, self._views = variables, None
 
     @property
     def model(self) -> nnx.Module:
@@ -135,11 +136,13 @@ class Approximator:
 
     def _forward(self, x: Any) -> Any:
         x = as_arrays(x)
-        first = jax.tree.leaves(self._parameters)[0]
-        if self._fixed.value.dense is None or x.__class__ is not np.ndarray or is_traced(first):
+        if x.__class__ is not np.ndarray or any(map(is_traced, jax.tree.leaves((self._parameters, self._variables)))):
             return answer(self._fixed, self.state_ndim, self._parameters, self.variables, x)
-        if self._views is None or self._views.parameters is not self._parameters:
-            self._views = DenseViews(self._fixed.value.dense, self._parameters)
+        dense = self._fixed.value.dense
+        if dense is not None:
+            self._views = DenseViews(dense, self._parameters)
+        else:
+            self._views = CompiledViews(self._fixed, self.state_ndim, self._parameters, self.variables)
         return self._views.forward(x)
 
     def merge(self, parameters: Any) -> nnx.Module:
@@ -172,8 +175,21 @@ class Approximator:
         if is_traced(self.is_finite) or self.is_finite:
             self.optimiser_state = optimiser_state
 
+    def _takes_one(self, ndim: int, states: Any) -> bool:
+        """Whether the network answers a state without a batch axis as it does in a batch of one: that is quicker."""
+        generator = np.random.default_rng(0)
+        state = jax.tree.map(lambda leaf: generator.normal(size=leaf.shape[1:]).astype(leaf.dtype), states)
+        try:
+            alone, in_a_batch = (
+                answer(self._fixed, axes, self._parameters, self.variables, state) for axes in (None, ndim)
+            )
+            pairs = zip(jax.tree.leaves(alone), jax.tree.leaves(in_a_batch), strict=True)
+            return all(one.shape == other.shape and np.allclose(one, other, 1e-4, 1e-5) for one, other in pairs)
+        except Exception:  # whatever it is: then it gets a batch axis
+            return False
+
     def check(self, state_space: Space) -> Any:
-        """Fixes `state_ndim` and tries the network on two states, without computing anything.
+        """Fixes `state_ndim` and tries the network: on the shapes of two states, and on one state alone.
 
         Returns:
             The shape and dtype of the output for one state, a `jax.ShapeDtypeStruct` or a tree of them.
@@ -204,7 +220,9 @@ class Approximator:
                 f"for a batch of two states {states} the network gives {output}, expected a first axis of 2; "
                 "write it for states with a batch axis in front"
             )
-        self.state_ndim = len(jax.tree.leaves(states)[0].shape) - 1
+        ndim, self._views = len(jax.tree.leaves(states)[0].shape) - 1, None
+        is_asked = self._fixed.value.dense is None
+        self.state_ndim = None if is_asked and self._takes_one(ndim, states) else ndim
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), output)
 
 

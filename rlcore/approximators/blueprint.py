@@ -1,8 +1,8 @@
 """What of a network never changes, and its forward pass."""
 
 import dataclasses
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -95,7 +95,28 @@ def call(network: Any, state_ndim: int | None, x: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[0], network(jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], x)))
 
 
-_evaluate_compiled = partial(jax.jit, static_argnums=(0, 1))(evaluate)
+@lru_cache(maxsize=256)
+def _compiled(fixed: Fixed, state_ndim: int | None) -> Callable[..., Any]:
+    return jax.jit(partial(evaluate, fixed, state_ndim))
+
+
+class CompiledViews:
+    """Parameters known to be no tracers, and the compiled call that asks them, looked up once.
+
+    Attributes:
+        parameters: What is asked; where an approximator holds others by now, these are old.
+    """
+
+    __slots__ = ("_call", "_variables", "parameters")
+
+    def __init__(self, fixed: Fixed, state_ndim: int | None, parameters: Any, variables: Any) -> None:
+        self.parameters, self._variables = parameters, variables
+        self._call = _compiled(fixed, state_ndim)
+
+    def forward(self, x: np.ndarray) -> Any:
+        """The outputs as NumPy arrays of the caller's own."""
+        values = self._call(self.parameters, self._variables, as_arrays(x))
+        return np.array(values) if isinstance(values, jax.Array) else jax.tree.map(np.array, values)
 
 
 def answer(fixed: Fixed, state_ndim: int | None, parameters: Any, variables: Any, x: Any) -> Any:
@@ -104,7 +125,7 @@ def answer(fixed: Fixed, state_ndim: int | None, parameters: Any, variables: Any
     leaves = jax.tree.leaves(x)
     if any(map(is_traced, (*leaves, *jax.tree.leaves((parameters, variables))))):
         return evaluate(fixed, state_ndim, parameters, variables, x)
-    values = _evaluate_compiled(fixed, state_ndim, parameters, variables, x)
+    values = _compiled(fixed, state_ndim)(parameters, variables, x)
     if any(isinstance(leaf, jax.Array) for leaf in leaves):
         return values
     return jax.tree.map(np.array, values)

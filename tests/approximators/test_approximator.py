@@ -125,7 +125,7 @@ def test_nested_states_and_outputs():
     space = spaces.Dict({"index": spaces.Discrete(5), "vector": spaces.Box(-1, 1, (2,), np.float64)})
     shape = network.check(space)
     assert (shape[0].shape, shape[1].shape) == ((3,), ())
-    assert network.state_ndim == 0  # of the index, the first leaf
+    assert network.state_ndim is None  # it takes a state alone
     one = network.forward({"index": 3, "vector": [0.5, 0.25]})
     many = network.forward({"index": np.array([3, 1]), "vector": np.array([[0.5, 0.25], [0.0, 1.0]])})
     assert (one[0].shape, one[1].shape, many[1].shape) == ((3,), (), (2,))
