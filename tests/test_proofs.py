@@ -72,8 +72,10 @@ def test_the_squared_error_keeps_values_within_what_is_possible():
 
 @pytest.mark.proof
 @pytest.mark.timeout(3600)
-def test_the_squared_error_keeps_values_within_what_is_possible_for_half_a_million_steps(capsys):
+def test_the_squared_error_overestimates_for_a_while_where_a_huber_loss_runs_off_into_the_millions(capsys):
+    """The most that can be right is 100; measured for half a million steps: 273 and 63 million."""
     squared, huber = (cleanrl(loss, 500_000) for loss in (optax.squared_error, optax.huber_loss))
     with capsys.disabled():
         print(f"largest mean Q: squared error {squared:,.0f}, Huber loss {huber:,.0f}", flush=True)
-    assert squared < 200
+    assert squared < 1_000
+    assert huber > 1_000_000

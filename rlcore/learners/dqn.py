@@ -35,7 +35,7 @@ class DQNLearner(Learner):
     `batch.weight` multiplies the loss of each row.
 
     The default loss is the squared error. With small networks and the settings that are usual for CartPole, a Huber
-    loss let Q run off into the millions, where the squared error stayed near 100.
+    loss let Q run off into the millions, where the squared error stayed in the hundreds.
 
     Attributes:
         approximator: An `Approximator`, or one in a `TargetNetwork`.
