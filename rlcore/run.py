@@ -92,13 +92,13 @@ def _moment(
                 handler(policy, env)
 
         return acted
-    keepers = [functools.partial(keep, env) for keep in keepers]
-    learners = [functools.partial(learn, stage) for learn in learners]
+    calls = [functools.partial(keep, env) for keep in keepers]
+    calls += [functools.partial(learn, stage) for learn in learners]
 
     def moment() -> None:
         for handler in first:
             handler(policy, env)
-        for call in keepers + learners:
+        for call in calls:
             call()
         for handler in last:
             handler(policy, env)

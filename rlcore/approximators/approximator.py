@@ -221,8 +221,8 @@ class Approximator:
                 "write it for states with a batch axis in front"
             )
         ndim, self._views = len(jax.tree.leaves(states)[0].shape) - 1, None
-        is_asked = self._fixed.value.dense is None
-        self.state_ndim = None if is_asked and self._takes_one(ndim, states) else ndim
+        is_compiled = self._fixed.value.dense is None  # else NumPy answers, for which both are as quick
+        self.state_ndim = None if is_compiled and self._takes_one(ndim, states) else ndim
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), output)
 
 
