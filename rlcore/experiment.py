@@ -146,7 +146,10 @@ class Experiment:
         self.stop_reason = None
         try:
             with Interrupt() as interrupt:
-                run_loop(self.policy, self.env, self.stop_condition, self.hook, self.reset_condition, interrupt)
+                for _ in run_loop(
+                    self.policy, self.env, self.stop_condition, self.hook, self.reset_condition, interrupt
+                ):
+                    pass
                 self.stop_reason = shorten(interrupt.name() or self.stop_condition.reason())
                 interrupt.raise_caught()
         except BaseException as error:

@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,16 +22,21 @@ def run_loop(
     hook: Staged,
     reset_condition: ResetCondition,
     interrupt: Interrupt,
-) -> None:
+    actor: Policy | None = None,
+) -> Iterator[None]:
     """Runs episodes until the stop condition, an interrupt or an exception ends the run.
 
     At each stage conditions are called first, then the policy to keep what happened, then to learn, then hooks.
-    POST_EPISODE and POST_EXPERIMENT run on every exit.
+    POST_EPISODE and POST_EXPERIMENT run on every exit. Nothing runs before the iteration; it pauses only where an
+    environment that shows recorded steps has none left. `actor` plans, keeps and learns in place of the policy that
+    hooks and conditions are shown.
     """
-    moments = {stage: _moment(stage, policy, env, (stop_condition, reset_condition), hook) for stage in Stage}
-    pre_experiment, pre_episode, before_act, post_act, post_episode, post_experiment = moments.values()
-    pre_act = None if before_act is _nothing else before_act
-    plan, act, check_stop, ended = policy.plan, env.act, stop_condition.check, env.ended
+    actor = actor or policy
+    pre_experiment, pre_episode, before_act, post_act, post_episode, post_experiment = [
+        _moment(stage, policy, actor, env, (stop_condition, reset_condition), hook) for stage in Stage
+    ]
+    pre_act, pauses = None if before_act is _nothing else before_act, getattr(env, "pauses", None)
+    plan, act, check_stop, ended = actor.plan, env.act, stop_condition.check, env.ended
     check_reset = None if type(reset_condition) is ResetIfEnvTerminated else reset_condition.check
     stopped = False
     try:
@@ -41,6 +46,8 @@ def run_loop(
             try:
                 pre_episode()
                 while True:
+                    if pauses:
+                        yield from pauses()
                     if pre_act is not None:
                         pre_act()
                     action = plan(env)
@@ -59,12 +66,16 @@ def run_loop(
         post_experiment()
 
 
+def _moments(policy: Policy, actor: Policy, env: Environment, conditions: tuple[Staged, ...], hook: Staged) -> list:
+    return [_moment(stage, policy, actor, env, conditions, hook) for stage in Stage]
+
+
 def _moment(
-    stage: Stage, policy: Policy, env: Environment, conditions: tuple[Staged, ...], hook: Staged
+    stage: Stage, policy: Policy, actor: Policy, env: Environment, conditions: tuple[Staged, ...], hook: Staged
 ) -> Callable[..., None]:
     """What happens at `stage`, resolved once, so that a moment that nobody uses costs next to nothing."""
     first = [handler for condition in conditions for handler in condition.handlers(stage)]
-    keepers, learners, last = policy.handlers(stage), policy.learners(stage), hook.handlers(stage)
+    keepers, learners, last = actor.handlers(stage), actor.learners(stage), hook.handlers(stage)
     if stage in (Stage.POST_EPISODE, Stage.POST_EXPERIMENT):
         return _closing(stage, policy, env, (first, keepers, learners, last))
 

@@ -4,8 +4,9 @@ import difflib
 import enum
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
+from rlcore.block import Block
 from rlcore.errors import HookError
 
 
@@ -29,6 +30,11 @@ class Staged:
 
     __slots__ = ()
 
+    needs_state: ClassVar[bool] = False  # whether it asks for states, which the compiled engine records only then
+    reads_policy: ClassVar[bool] = (
+        True  # whether it looks at the policy, which the compiled engine then keeps up to date
+    )
+
     def pre_experiment(self, policy: Any, env: Any) -> None:
         """Called once, before the first episode; counters start here."""
 
@@ -46,6 +52,27 @@ class Staged:
 
     def post_experiment(self, policy: Any, env: Any) -> None:
         """Called once, on every exit: a stop, an exception, an interrupt."""
+
+    def push_block(self, policy: Any, block: Block) -> None:
+        """Stands for all stages of many steps at once: what the compiled engine calls instead, if a class overrides it.
+
+        PRE_EPISODE of the first step was called; the block stands for everything from its PRE_ACT on. Where an episode
+        ended, also at the last step, that is POST_EPISODE and PRE_EPISODE of the next one.
+        """
+        raise not_written(self, "push_block")
+
+    def breaks(self, block: Block) -> Any:
+        """Indices of the steps of a block at which the stage methods must be called after all, in rising order."""
+        return ()
+
+    def takes_blocks(self) -> bool:
+        """Whether `push_block` stands for the stage methods; not if a derived class overrides one of those alone."""
+        line = type(self).__mro__
+        names = [stage.value for stage in Stage] + ["push", "handlers", "check"]
+        block, *others = (
+            next((i for i, kind in enumerate(line) if name in vars(kind)), len(line)) for name in ("push_block", *names)
+        )
+        return line[block] is not Staged and block <= min(others)
 
     def push(self, stage: Stage, policy: Any, env: Any) -> None:
         """Calls what `handlers(stage)` lists; a class that overrides it is called through it at every stage."""

@@ -1,0 +1,58 @@
+"""Consecutive steps of a run as the compiled engine records them."""
+
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+
+class Block:
+    """Steps 0 to `len - 1`, each with the numbers that hooks and conditions read at POST_ACT.
+
+    Attributes:
+        action: `[steps]`, for several environments `[steps, num_envs]`, then the axes of an action; or a tree of these.
+        reward: `[steps]` or `[steps, num_envs]` float32.
+        terminated: Likewise, bool.
+        truncated: Likewise, bool; false where the episode terminated.
+        seconds: How long one step took, on average.
+        num_envs: How many environments side by side; `None` for a single one.
+    """
+
+    def __init__(
+        self,
+        action: Any,
+        reward: np.ndarray,
+        terminated: np.ndarray,
+        truncated: np.ndarray,
+        seconds: float = 0.0,
+    ) -> None:
+        self.action, self.reward, self.terminated, self.truncated = action, reward, terminated, truncated
+        self.seconds = seconds
+        self.num_envs = None if reward.ndim == 1 else reward.shape[1]
+
+    def __len__(self) -> int:
+        return len(self.reward)
+
+    def __getitem__(self, steps: slice) -> "Block":
+        """Some of the steps, in one piece."""
+        action = jax.tree.map(lambda leaf: leaf[steps], self.action)
+        return Block(action, self.reward[steps], self.terminated[steps], self.truncated[steps], self.seconds)
+
+    @cached_property
+    def over(self) -> np.ndarray:
+        """Whether an episode ended: bool `[steps]` or `[steps, num_envs]`."""
+        return self.terminated | self.truncated
+
+    @cached_property
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """The steps and environments (0 for a single one) at which episodes ended, both `[episodes]`, in order."""
+        if self.num_envs is None:
+            steps = np.flatnonzero(self.over)
+            return steps, np.zeros_like(steps)
+        steps, rows = np.nonzero(self.over)
+        return steps, rows
+
+    def __repr__(self) -> str:
+        rows = "" if self.num_envs is None else f" of {self.num_envs} environments"
+        return f"Block({len(self)} steps{rows})"
