@@ -31,12 +31,10 @@ def run_loop(
     environment that shows recorded steps has none left. `actor` plans, keeps and learns in place of the policy that
     hooks and conditions are shown.
     """
-    actor = actor or policy
-    pre_experiment, pre_episode, before_act, post_act, post_episode, post_experiment = [
-        _moment(stage, policy, actor, env, (stop_condition, reset_condition), hook) for stage in Stage
-    ]
+    moments = _moments(policy, actor or policy, env, (stop_condition, reset_condition), hook)
+    pre_experiment, pre_episode, before_act, post_act, post_episode, post_experiment = moments
     pre_act, pauses = None if before_act is _nothing else before_act, getattr(env, "pauses", None)
-    plan, act, check_stop, ended = actor.plan, env.act, stop_condition.check, env.ended
+    plan, act, check_stop, ended = (actor or policy).plan, env.act, stop_condition.check, env.ended
     check_reset = None if type(reset_condition) is ResetIfEnvTerminated else reset_condition.check
     stopped = False
     try:
@@ -46,7 +44,7 @@ def run_loop(
             try:
                 pre_episode()
                 while True:
-                    if pauses:
+                    if pauses is not None:
                         yield from pauses()
                     if pre_act is not None:
                         pre_act()
