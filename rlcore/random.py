@@ -20,7 +20,7 @@ import numpy as np
 from jax.extend.random import threefry_2x32
 from jax.tree_util import GetAttrKey
 
-from rlcore.errors import ConfigError
+from rlcore.errors import ConfigError, RLCoreError
 from rlcore.struct import is_traced, walk
 
 BLOCK = 4096  # numbers hashed at a time on the host
@@ -40,8 +40,10 @@ class Random:
     Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"; replaces Julia's `rng` arguments.
     """
 
-    __slots__ = ("_arrays", "_at", "_base", "_floats", "_key", "_words")
+    __slots__ = ("_arrays", "_at", "_base", "_floats", "_key", "_words", "tape")
     __struct_fields__: ClassVar = {"leaf": ("_key", "_count"), "static": (), "cached": ()}
+
+    tape: "Tape | Ledger | None"  # where compiled code reads a step's numbers, or notes which ones it takes
 
     _key: Any  # [2] uint32, None before it is named
     _base: Any  # the count when the block at hand began: an int on the host, else [2] uint32
@@ -60,6 +62,7 @@ class Random:
         """
         self._key = None if key is None else np.asarray(key, np.uint32)
         self._count = count
+        self.tape = None
 
     @property
     def count(self) -> int:
@@ -125,11 +128,12 @@ class Random:
 
     def key(self) -> jax.Array:
         """A JAX key for functions that want one; counts one number and shares no bits with the others."""
+        if self.tape is not None:
+            return jax.random.wrap_key_data(self.tape.take("_keys", 1)[0])
         if self._is_traced():
-            high, low = _add(self._base, self._at)
+            count = _add(self._base, self._at)
             self._at += 1
-            words = threefry_2x32(self._key, jnp.stack([high | jnp.uint32(1 << 31), low]))
-            return jax.random.wrap_key_data(words)
+            return jax.random.wrap_key_data(_keys(self._key, count[None])[0])
         high, low = divmod(self.count, 1 << 32)
         self._draw("_words", 1)
         words = np.concatenate(threefry(self._key, np.array([high | 1 << 31]), np.array([low])))
@@ -140,6 +144,9 @@ class Random:
 
     def _draw(self, kind: str, shape: Shape) -> Any:
         size = 1 if shape is None else shape if isinstance(shape, int) else math.prod(shape)
+        if self.tape is not None:
+            numbers = self.tape.take(kind, size)
+            return numbers[0] if shape is None else numbers.reshape(shape)
         if self._is_traced():
             numbers = _TRANSFORMS[kind](words_at(self._key, _add(self._base, self._at), size))
             self._at += size
@@ -187,16 +194,95 @@ class Random:
 
 jax.tree_util.register_pytree_with_keys(
     Random,
-    lambda self: (((GetAttrKey("key"), self._key), (GetAttrKey("count"), self._count)), ()),
+    lambda self: (
+        ((GetAttrKey("key"), self._key), (GetAttrKey("count"), self._count), (GetAttrKey("tape"), self.tape)),
+        (),
+    ),
     lambda _, leaves: _restore(*leaves),
-    lambda self: ((self._key, self._count), ()),
+    lambda self: ((self._key, self._count, self.tape), ()),
 )
 
 
-def _restore(key: Any, count: Any) -> Random:
+def _restore(key: Any, count: Any, tape: Any) -> Random:
     random = object.__new__(Random)
-    random._key, random._count = key, count
+    random._key, random._count, random.tape = key, count, tape
     return random
+
+
+class Ledger:
+    """Notes what is drawn, so that a tape can be made of it; the numbers that it gives mean nothing.
+
+    Attributes:
+        draws: The kind and the size of every draw, in order.
+    """
+
+    __slots__ = ("draws",)
+
+    def __init__(self, draws: tuple[tuple[str, int], ...] = ()) -> None:
+        self.draws = draws
+
+    def take(self, kind: str, size: int) -> jax.Array:
+        """Notes a draw."""
+        self.draws = (*self.draws, (kind, size))
+        return jnp.zeros((size, 2) if kind == "_keys" else size, _DTYPES[kind])
+
+
+class Tape:
+    """The numbers of one step, drawn beforehand with those of many others.
+
+    Attributes:
+        pieces: One array per draw that is still to come, `[size]` (`[size, 2]` words for keys).
+    """
+
+    __slots__ = ("pieces",)
+
+    def __init__(self, pieces: tuple[Any, ...]) -> None:
+        self.pieces = pieces
+
+    def take(self, kind: str, size: int) -> Any:
+        """The numbers of the next draw.
+
+        Raises:
+            RLCoreError: The step draws other numbers than those that the tape was made for.
+        """
+        piece = self.pieces[0] if self.pieces else None
+        if piece is None or piece.shape[0] != size or piece.dtype != _DTYPES[kind]:
+            raise RLCoreError(
+                f"a step draws {size} numbers ({kind[1:]}) where the step before drew others; expected the same draws "
+                "in every step: draw all numbers whatever happens, and choose with jnp.where among results"
+            )
+        self.pieces = self.pieces[1:]
+        return piece
+
+
+jax.tree_util.register_pytree_node(Ledger, lambda self: ((), self.draws), lambda draws, _: Ledger(draws))
+jax.tree_util.register_pytree_node(Tape, lambda self: (self.pieces, None), lambda _, pieces: Tape(tuple(pieces)))
+
+
+def tape_of(key: jax.Array, count: jax.Array, draws: tuple[tuple[str, int], ...], n: int) -> tuple[jax.Array, ...]:
+    """The numbers of `n` steps that draw `draws` each, from a stream at `count` on: one array `[n, size]` per draw."""
+    per_step = sum(size for _, size in draws)
+    words = words_at(key, count, n * per_step).reshape(n, per_step)
+    pieces, start = [], 0
+    for kind, size in draws:
+        if kind == "_keys":
+            offsets = jnp.arange(n, dtype=jnp.uint32) * jnp.uint32(per_step) + jnp.uint32(start)
+            pieces.append(_keys(key, jax.vmap(lambda offset: _add(count, offset))(offsets))[:, None])
+        else:
+            pieces.append(_TRANSFORMS[kind](words[:, start : start + size]))
+        start += size
+    return tuple(pieces)
+
+
+def advanced(count: jax.Array, n: Any) -> jax.Array:
+    """A count of two words, `n` numbers later; traceable."""
+    return _add(count, n)
+
+
+def _keys(key: jax.Array, counts: jax.Array) -> jax.Array:
+    """The words `[n, 2]` of the JAX keys at `counts` `[n, 2]`."""
+    pairs = jnp.concatenate([counts[:, 0] | jnp.uint32(1 << 31), counts[:, 1]])
+    return threefry_2x32(key, pairs).reshape(2, -1).T
 
 
 def stream(seed: int, name: str) -> Random:
@@ -313,4 +399,11 @@ _TRANSFORMS: dict[str, Callable[[Any], Any]] = {
     "_floats": _uniform,
     "_normals": _normal,
     "_gumbels": _gumbel,
+}
+_DTYPES = {
+    "_words": np.uint32,
+    "_floats": np.float32,
+    "_normals": np.float32,
+    "_gumbels": np.float32,
+    "_keys": np.uint32,
 }
