@@ -11,7 +11,7 @@ from gymnasium import Space, spaces
 
 from rlcore.approximators.blueprint import CompiledViews, answer, as_arrays, call, describe, evaluate
 from rlcore.approximators.dense import DenseViews
-from rlcore.approximators.fixed import Fixed
+from rlcore.fixed import Fixed
 from rlcore.approximators.state_shapes import state_shapes
 from rlcore.approximators.tree import all_finite, check_alike, check_finite, handles_infinity, own, select
 from rlcore.errors import ConfigError, shorten

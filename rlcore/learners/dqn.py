@@ -9,7 +9,7 @@ import optax
 from flax import nnx
 
 from rlcore.approximators.approximator import Approximator
-from rlcore.approximators.fixed import Fixed
+from rlcore.fixed import Fixed
 from rlcore.approximators.tabular import TabularApproximator
 from rlcore.approximators.target_network import TargetNetwork
 from rlcore.arguments import check_flag, check_function, check_number, named

@@ -11,7 +11,7 @@ from flax import nnx
 from gymnasium import spaces
 
 from rlcore.approximators import Approximator
-from rlcore.approximators.fixed import Fixed
+from rlcore.fixed import Fixed
 from rlcore.errors import ConfigError
 from rlcore.networks import MLP
 
