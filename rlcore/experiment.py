@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 
 from rlcore.arguments import check_whole, named
+from rlcore.compiled import CompiledRun
 from rlcore.environments import as_environment
 from rlcore.errors import ConfigError, HookError, shorten
 from rlcore.hooks import EmptyHook, Hook
@@ -71,6 +72,8 @@ class Experiment:
         reset_condition: As given.
         seed: The root seed.
         stop_reason: Why the last run ended; `None` before the first and during one.
+        engine: How the last run was run, and why: `"eager: ..."` (step by step) or `"compiled: ..."`.
+        compile_seconds: How long compiling took in the last run; 0 if nothing had to be compiled.
 
     Raises:
         ConfigError: An argument of the wrong type, parts that don't fit together, one struct in two places, an
@@ -100,6 +103,8 @@ class Experiment:
         )
         self.seed = secrets.randbits(32) if seed is None else check_seed(seed)
         self.stop_reason: str | None = None
+        self.engine: str | None = None
+        self.compile_seconds = 0.0
         self._is_running = False
         self._check()
         self._check_is_free()
@@ -132,24 +137,32 @@ class Experiment:
                 "second one that is made in the same way"
             )
 
-    def run(self) -> Self:
+    def run(self, engine: str = "auto") -> Self:
         """Runs until the stop condition says so, and returns the experiment.
 
+        Args:
+            engine: `"eager"` calls everything step by step; `"compiled"` runs policy and environment as one compiled
+                program, chunk by chunk, and shows hooks and conditions its record; `"auto"` compiles if all parts can
+                be compiled.
+
         Raises:
-            KeyboardInterrupt: After Ctrl-C, once the step in progress and the last stages are done.
+            ConfigError: An unknown engine, or `"compiled"` where something can't be compiled, with the reason.
+            KeyboardInterrupt: After Ctrl-C, once the step in progress (compiled: the chunk) and the last stages are
+                done.
             SystemExit: Likewise after SIGTERM, with code 143.
         """
         self._check_is_free()
+        compiled = self._choose(engine)
         identities = _identities(self.env)
         _running.update(identities)
         self._is_running = self.env.is_in_use = True
-        self.stop_reason = None
+        self.stop_reason, self.compile_seconds = None, 0.0
         try:
             with Interrupt() as interrupt:
-                for _ in run_loop(
-                    self.policy, self.env, self.stop_condition, self.hook, self.reset_condition, interrupt
-                ):
-                    pass
+                if compiled is not None:
+                    compiled.run(interrupt)
+                else:
+                    self._run_eagerly(interrupt)
                 self.stop_reason = shorten(interrupt.name() or self.stop_condition.reason())
                 interrupt.raise_caught()
         except BaseException as error:
@@ -163,7 +176,37 @@ class Experiment:
         finally:
             self._is_running = self.env.is_in_use = False
             _running.difference_update(identities)
+            if compiled is not None:
+                self._report(compiled)
         return self
+
+    def _choose(self, engine: str) -> CompiledRun | None:
+        """The compiled run, or `None` where Python calls everything step by step."""
+        if engine not in ("auto", "eager", "compiled"):
+            raise ConfigError(f"engine is {engine!r}, expected 'auto', 'eager' or 'compiled'")
+        if engine == "eager":
+            self.engine = "eager: as asked"
+            return None
+        try:
+            compiled = CompiledRun([self])
+        except ConfigError as reason:
+            if engine == "compiled":
+                raise ConfigError(f"the experiment can't be run as one program: {reason}") from reason
+            self.engine = f"eager: {reason}"
+            return None
+        self.engine = "compiled: as asked" if engine == "compiled" else "compiled: JAX can trace all of its parts"
+        return compiled
+
+    def _run_eagerly(self, interrupt: Interrupt) -> None:
+        parts = self.policy, self.env, self.stop_condition, self.hook, self.reset_condition
+        for _ in run_loop(*parts, interrupt):
+            pass
+
+    def _report(self, compiled: CompiledRun) -> None:
+        self.compile_seconds = compiled.compile_seconds
+        (beyond,) = compiled.steps_beyond
+        if beyond:
+            self.engine = f"{self.engine}; the policy went on for {beyond} steps after the last one that hooks saw"
 
     def __repr__(self) -> str:
         return (
@@ -264,13 +307,14 @@ def run(
     hook: Hook | None = None,
     reset_condition: ResetCondition | None = None,
     seed: int | None = None,
+    engine: str = "auto",
 ) -> Experiment:
     """Builds an experiment and runs it; one episode unless a stop condition is given.
 
     Source: Julia `run(policy, env, stop_condition, hook, reset_condition)`.
     """
     stop_condition = StopAfterNEpisodes(1, show_progress=False) if stop_condition is None else stop_condition
-    return Experiment(policy, env, stop_condition, hook, reset_condition, seed).run()
+    return Experiment(policy, env, stop_condition, hook, reset_condition, seed).run(engine)
 
 
 class Evaluation(NamedTuple):
@@ -310,7 +354,7 @@ def evaluate(
     record = _Record(quota)
     limit = None if max_steps is None else ResetAfterNSteps(max_steps)
     try:
-        Experiment(_Player(policy.greedy()), env, _Filled(record), record, limit, seed).run()
+        Experiment(_Player(policy.greedy()), env, _Filled(record), record, limit, seed).run("eager")
     finally:
         for stream, key, count in streams:
             stream._key, stream._count = key, count

@@ -294,6 +294,11 @@ def stream(seed: int, name: str) -> Random:
     return Random(stream_key(seed, name))
 
 
+def row_keys(key: Any, n: int) -> np.ndarray:
+    """The keys `[n, 2]` of `n` streams that share no numbers with each other or with the stream of `key`."""
+    return np.stack(threefry(np.asarray(key), np.full(n, 1 << 30), np.arange(n)), axis=1)
+
+
 def stream_key(seed: int, name: str) -> np.ndarray:
     """The `[2]` uint32 key of the stream `name` under `seed`: eight bytes of their BLAKE2b hash."""
     digest = hashlib.blake2b(f"{check_seed(seed)}/{name}".encode(), digest_size=8).digest()

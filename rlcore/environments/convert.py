@@ -8,11 +8,13 @@ from gymnasium.vector import AutoresetMode
 
 from rlcore.arguments import check_whole, named
 from rlcore.environments.contract import contract_problems, space_of, takes_seed
+from rlcore.environments.jax_environment import JaxEnvironment, JaxEnvironments
 from rlcore.environments.single import SingleEnvironment
 from rlcore.environments.transforms import _Transforms, check_transforms
 from rlcore.environments.vector import VectorEnvironment
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.interfaces import Environment
+from rlcore.struct import is_struct
 
 EMPTY_EPISODES = 100
 
@@ -23,15 +25,16 @@ def as_environment(
     """Puts the adapter around an environment that the loop and policies need; an adapter comes back as it is.
 
     Args:
-        env: A Gymnasium id, a Gymnasium environment or vector environment, or an `Environment` of your own.
+        env: A Gymnasium id, a Gymnasium environment or vector environment, or an `Environment` of your own, which is
+            a JAX environment if it is a `@struct` whose methods can be traced.
         state: A function from the environment's state to the one that policies see, or a pair of it and its space;
             without a space it is found by transforming one element of the environment's space. Several
             environments: it gets and gives all rows at once.
         action: A function from the policy's action to the environment's, or a pair of it and the space that the
             policy chooses from; without a space that is the environment's own.
         reward: A function from the environment's reward to the one that is learnt from.
-        num_envs: How many copies of a Gymnasium id run side by side (in this process, one after the other, with
-            `AutoresetMode.DISABLED`); `None`: a single one, without a leading axis.
+        num_envs: How many copies run side by side: of a JAX environment, or of a Gymnasium id (in this process, one
+            after the other, with `AutoresetMode.DISABLED`); `None`: a single one, without a leading axis.
 
     Raises:
         ConfigError: Something that is no environment, an `Environment` that lacks methods (all are named), spaces that
@@ -46,14 +49,16 @@ def as_environment(
         return env
     if isinstance(env, str):
         env = _make(env, num_envs)
-    elif num_envs is not None:
-        raise ConfigError(f"num_envs is {num_envs}, expected None for {env!r}; copies are made of a Gymnasium id only")
+    elif num_envs is not None and not is_struct(env):
+        raise ConfigError(
+            f"num_envs is {num_envs}, expected None for {env!r}; copies are made of a Gymnasium id or a JAX environment"
+        )
     if isinstance(env, gymnasium.vector.VectorEnv):
         return VectorEnvironment(env, transforms)
     if isinstance(env, gymnasium.Env):
         return _gymnasium(env, transforms)
     if isinstance(env, Environment):
-        return _own(env, transforms)
+        return _own(env, transforms, num_envs)
     raise ConfigError(
         f"env is {named(env)}, expected a Gymnasium id, environment or vector environment, or an rlcore Environment"
         + ("; pass an instance, not the class" if isinstance(env, type) else "")
@@ -96,8 +101,8 @@ def _space_of(name: str, env: Any, kind: str) -> spaces.Space:
     return space
 
 
-def _own(env: Environment, transforms: _Transforms) -> SingleEnvironment:
-    """An `Environment` of the user's: its answers become the five of a Gymnasium step."""
+def _own(env: Environment, transforms: _Transforms, num_envs: int | None) -> SingleEnvironment | VectorEnvironment:
+    """An `Environment` of the user's."""
     name = type(env).__name__
     if env.num_envs is not None:
         raise ConfigError(
@@ -106,6 +111,20 @@ def _own(env: Environment, transforms: _Transforms) -> SingleEnvironment:
     problems = [f"{what}; {fix}" for what, fix in contract_problems(env)]
     if problems:
         raise ConfigError("\n".join(problems))
+    if not is_struct(env):
+        return _on_host(env, name, transforms)
+    if num_envs is not None:
+        return JaxEnvironments(env, check_whole("num_envs", num_envs), transforms)
+    try:
+        return JaxEnvironment(env, transforms)
+    except ConfigError as reason:
+        adapter = _on_host(env, name, transforms)
+        adapter.why_untraced = str(reason)
+        return adapter
+
+
+def _on_host(env: Environment, name: str, transforms: _Transforms) -> SingleEnvironment:
+    """The adapter of an environment that Python steps: its answers become the five of a Gymnasium step."""
     is_seeded = takes_seed(env)
 
     def info() -> dict[str, Any]:

@@ -27,11 +27,16 @@ class _Transforms(NamedTuple):
     action: Any = None
     reward: Function | None = None
 
+    def function(self, name: str) -> Function | None:
+        """The function of the `state` or the `action` alone."""
+        return _pair(name, getattr(self, name))[0]
+
     def state_space(self, space: spaces.Space, rows: int | None = None) -> spaces.Space:
         """The space of states, discrete ones from 0: the given one, or found by transforming an element of `space`."""
-        return indexed_from_zero(self._raw_state_space(space, rows))
+        return indexed_from_zero(self.raw_state_space(space, rows))
 
-    def _raw_state_space(self, space: spaces.Space, rows: int | None) -> spaces.Space:
+    def raw_state_space(self, space: spaces.Space, rows: int | None) -> spaces.Space:
+        """The same as the function answers them, whatever they count from."""
         function, given = _pair("state", self.state)
         if function is None or given is not None:
             return given or space
@@ -43,7 +48,7 @@ class _Transforms(NamedTuple):
         function, _ = _pair("state", self.state)
         if function is None:
             return None
-        read = state_reader(self._raw_state_space(space, rows), rows)
+        read = state_reader(self.raw_state_space(space, rows), rows)
 
         def change(state: Any) -> Any:
             changed = function(state)

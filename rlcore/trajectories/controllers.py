@@ -4,6 +4,8 @@ import math
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from rlcore.arguments import check_whole
 from rlcore.errors import ConfigError
 from rlcore.struct import static, struct
@@ -56,6 +58,11 @@ class InsertSampleRatioController(Controller):
     def on_sample(self) -> None:
         """Counts a sampled batch."""
         self.sampled += 1
+
+    def allowed(self, inserted: Any) -> Any:
+        """How many batches in all may have been sampled once `inserted` transitions were stored (NumPy, int64)."""
+        since = inserted - self.threshold
+        return np.where(since >= 0, since * self._batches // self._transitions + 1, 0)
 
 
 def _fraction(ratio: float | Fraction) -> Fraction:

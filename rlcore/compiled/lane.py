@@ -1,0 +1,197 @@
+"""One experiment of a compiled run: the loop that shows its hooks the record, and the parts that go in and out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from gymnasium import spaces
+
+from rlcore.block import Block
+from rlcore.compiled.parts import HostController, agent_of, learner_of
+from rlcore.compiled.prepare import Traced, course_of
+from rlcore.compiled.program import Course
+from rlcore.compiled.recorded import RecordedEnvironment
+from rlcore.compiled.schedule import Schedule
+from rlcore.interfaces import Environment, Policy
+from rlcore.leaves import entered, returned
+from rlcore.reset_conditions import ResetIfEnvTerminated
+from rlcore.run import run_loop
+from rlcore.signals import Interrupt
+from rlcore.stages import Stage
+from rlcore.stop_conditions import leaf_conditions
+
+
+class Lane:
+    """An experiment, and where its run stands.
+
+    Attributes:
+        experiment: The experiment.
+        needs_state: Whether a hook or condition asks for states.
+        reads_policy: Whether one looks at the policy.
+        is_running: Whether its stop condition has not said so yet.
+        schedule: When its learner learns; `None` if it has none.
+        steps_beyond: How many steps the program took after the last one that hooks saw.
+    """
+
+    def __init__(self, experiment: Any) -> None:
+        self.experiment = experiment
+        watchers = [*leaf_conditions(experiment.stop_condition), *_members(experiment.hook)]
+        self.needs_state = any(watcher.needs_state for watcher in watchers)
+        self.reads_policy = any(watcher.reads_policy for watcher in watchers)
+        self.is_running = False
+        self.schedule: Schedule | None = None
+        self.steps_beyond = 0
+        self._course: Callable[[], Course] | None = None
+        self._learner = learner_of(experiment.policy)
+
+    def begin(self, interrupt: Interrupt, traced: Traced) -> None:
+        """Runs the stages before the first step."""
+        one, policy = self.experiment, self.experiment.policy
+        if traced.learns:
+            trajectory = agent_of(policy).trajectory
+            self.schedule = Schedule(trajectory, traced.stored)
+        self._env = RecordedEnvironment(one.env, (one.stop_condition, one.hook), self.needs_state, self._reset)
+        actor = _Actor(policy, one.reset_condition, one.env, self._finish)
+        self._loop = run_loop(policy, self._env, one.stop_condition, one.hook, ResetIfEnvTerminated(), interrupt, actor)
+        self.is_running = True
+        self._go_on()
+
+    def _reset(self) -> Any:
+        self.experiment.env.reset()
+        return self.experiment.env.state()
+
+    def _go_on(self) -> None:
+        """Lets the loop show what it has."""
+        self.is_running = next(self._loop, _ENDED) is not _ENDED
+
+    def enter(self) -> Course:
+        """Where the program starts, or goes on: with what stands in the user's own objects."""
+        return course_of(self.experiment.policy, self.experiment.env, self.experiment.reset_condition)
+
+    def limit(self) -> Any:
+        """When the run ends at the latest: see `StopCondition.limit`."""
+        return self.experiment.stop_condition.limit()
+
+    def show(
+        self, course: Callable[[], Course], block: Block, states: Any, metrics: dict[str, Any], updates: np.ndarray
+    ) -> None:
+        """Shows the record of a chunk, and returns the parts if anybody looks or the run ends with it.
+
+        Args:
+            course: Gives where the program stands now.
+            block: The steps.
+            states: Where they led and where the next ones start, or `None`.
+            metrics: Of the updates, `[updates, ...]`.
+            updates: How many updates came after each step.
+        """
+        at = np.repeat(np.arange(len(updates)), updates)
+        self._course, self._last = course, block
+        if self.reads_policy:
+            self.return_policy()
+
+        def notify(row: int) -> None:
+            if self.reads_policy and self._learner is not None:
+                n = int(np.searchsorted(at, row, side="right"))
+                if n:
+                    self._learner._metrics = {name: values[n - 1] for name, values in metrics.items()}
+
+        if self.schedule is not None:
+            self.schedule.advance(len(updates), len(at))
+        self._env.feed(self.experiment.policy, block, states, _fault(block, self.experiment.env), notify)
+        self._metrics = {name: values[len(at) - 1] for name, values in metrics.items()} if len(at) else None
+        self._go_on()
+
+    def return_policy(self) -> None:
+        """Puts what the program has learnt into the user's own objects."""
+        assert self._course is not None
+        course, one = self._course(), self.experiment
+        agent = agent_of(one.policy)
+        controller = None if agent is None else agent.trajectory.controller
+        if agent is not None:
+            agent.trajectory.controller = HostController()
+        try:
+            returned(one.policy, course.policy)
+        finally:
+            if agent is not None:
+                agent.trajectory.controller = controller
+        returned(one.reset_condition, course.reset_condition)
+        one.env.world = entered(course.world, "environment")
+
+    def _finish(self) -> None:
+        """Before the last stage: everything goes back to its owner."""
+        if self._course is None:
+            return
+        self.return_policy()
+        if self._learner is not None and self._metrics is not None:
+            self._learner._metrics = self._metrics
+        last, self.steps_beyond = self._last, self._env.n_left
+        action = jax.tree.map(lambda leaf: leaf[-1], last.action)
+        env = self.experiment.env
+        env.arrive(env.world, action, last.reward[-1], last.terminated[-1], last.truncated[-1])
+
+    def close(self) -> None:
+        """Runs the last stages, if they have not run yet."""
+        if self.is_running:
+            self.is_running = False
+            self._loop.close()
+
+
+class _Actor(Policy):
+    """Stands for the policy in the loop that shows the record: the program has acted, kept and learnt already.
+
+    The stages before the first step and after the last one are the policy's own, with the environment itself.
+    """
+
+    def __init__(self, policy: Policy, reset_condition: Any, env: Any, finish: Callable[[], None]) -> None:
+        self.policy, self.reset_condition, self.env, self.finish = policy, reset_condition, env, finish
+        self.has_begun = False
+
+    def plan(self, env: Environment) -> None:
+        """Nothing: the action stands in the record."""
+
+    def handlers(self, stage: Stage) -> list[Any]:
+        own = {
+            Stage.PRE_EXPERIMENT: lambda env: self._call(Stage.PRE_EXPERIMENT),
+            Stage.PRE_EPISODE: lambda env: self._begin(),
+            Stage.POST_EXPERIMENT: lambda env: self._end(),
+        }
+        return [own[stage]] if stage in own else []
+
+    def _begin(self) -> None:
+        if not self.has_begun:
+            self.has_begun = True
+            self._call(Stage.PRE_EPISODE)
+
+    def _end(self) -> None:
+        self.finish()
+        if self.has_begun:
+            self._call(Stage.POST_EPISODE)
+        self._call(Stage.POST_EXPERIMENT)
+
+    def _call(self, stage: Stage) -> None:
+        for handler in self.reset_condition.handlers(stage):
+            handler(self.policy, self.env)
+        for handler in self.policy.handlers(stage):
+            handler(self.env)
+
+
+def _members(hook: Any) -> Any:
+    return getattr(hook, "hooks", None) or (hook,)
+
+
+def _fault(block: Block, env: Any) -> tuple[int, str] | None:
+    """The first step with a reward that is not finite, or with an action outside the space."""
+    bad = []
+    if not np.isfinite(block.reward).all():
+        row = int(np.argwhere(~np.isfinite(block.reward))[0][0])
+        bad.append((row, f"the reward is {block.reward[row]}, expected finite numbers; correct the environment"))
+    space = env.action_space()
+    n = int(space.n) if isinstance(space, spaces.Discrete) else None
+    if n is not None and (block.action.min() < 0 or block.action.max() >= n):
+        row = int(np.argwhere((block.action < 0) | (block.action >= n))[0][0])
+        bad.append((row, f"the policy's action is {block.action[row]}, expected one of {env.action_space()}"))
+    return min(bad, default=None)
+
+
+_ENDED = object()

@@ -1,0 +1,40 @@
+"""Limits on steps and episodes, as the compiled program takes them.
+
+A limit is what `StopCondition.limit` answers: `("steps", left)`, `("episodes", left)`, `("any", limits)` or
+`("all", limits)`.
+"""
+
+import math
+from typing import Any
+
+
+def steps_at_most(limit: Any) -> float:
+    """How many steps a run takes at most; infinite where only episodes are counted."""
+    if limit is None:
+        return math.inf
+    kind, what = limit
+    if kind in ("steps", "episodes"):
+        return what if kind == "steps" else math.inf
+    return (min if kind == "any" else max)(map(steps_at_most, what))
+
+
+def counts_episodes(limit: Any) -> bool:
+    """Whether episodes matter."""
+    if limit is None:
+        return False
+    kind, what = limit
+    return kind == "episodes" or (kind != "steps" and any(map(counts_episodes, what)))
+
+
+def numbered(limit: Any) -> tuple[Any, list[int]]:
+    """The limit with indices in place of numbers, and the numbers."""
+    numbers: list[int] = []
+
+    def number(limit: Any) -> Any:
+        kind, what = limit
+        if kind in ("any", "all"):
+            return kind, tuple(map(number, what))
+        numbers.append(what)
+        return kind, len(numbers) - 1
+
+    return number(limit), numbers

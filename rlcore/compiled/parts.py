@@ -1,0 +1,86 @@
+"""Where learning stands in a policy, and what stands for its controller in a trace."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from rlcore.compiled.face import TracedEnvironment
+from rlcore.environments.world import World
+from rlcore.errors import ConfigError
+from rlcore.interfaces import Learner
+from rlcore.policies import Agent
+from rlcore.stages import Stage
+from rlcore.struct import static, struct, walk
+from rlcore.trajectories import Controller
+
+
+def agent_of(policy: Any) -> Any:
+    """The agent in a policy, or `None`.
+
+    Raises:
+        ConfigError: There are several.
+    """
+    agents = [part for _, part in walk(policy) if isinstance(part, Agent)]
+    if len(agents) > 1:
+        raise ConfigError(
+            f"the policy holds {len(agents)} agents, expected at most one: only one memory is learnt from"
+        )
+    return agents[0] if agents else None
+
+
+def learner_of(policy: Any) -> Any:
+    """The learner that the agent in a policy lets learn, or `None`.
+
+    Raises:
+        ConfigError: There are several.
+    """
+    agent = agent_of(policy)
+    learners = [] if agent is None else [part for _, part in walk(agent.policy) if isinstance(part, Learner)]
+    if len(learners) > 1:
+        raise ConfigError(f"the agent holds {len(learners)} learners, expected at most one per trajectory")
+    return learners[0] if learners and Stage.POST_ACT in learners[0].stages else None
+
+
+class Notes:
+    """What a trace tells Python: equal to itself only."""
+
+    def __init__(self) -> None:
+        self.counts: list[Any] = []
+
+
+@struct
+class HostController(Controller):
+    """Stands in a trace for the controller, which is asked on the host."""
+
+    notes: Any = static(None)
+
+    def on_insert(self, n: Any) -> None:
+        """Notes how many transitions a step stores, if anybody wants to know."""
+        if self.notes is not None:
+            self.notes.counts.append(n)
+
+
+def allocate(policy: Any, shapes: Any, world: World) -> None:
+    """Fixes the shapes of what the agent in `policy` stores; `shapes` is the policy with shapes as leaves."""
+    agent = agent_of(policy)
+    if agent is None:
+        return
+
+    def look(policy: Any, world: World) -> dict[str, Any]:
+        env = TracedEnvironment(world)
+        action, state, mask = policy.plan(env), env.state(), env.legal_action_mask()
+        extras = dict(agent_of(policy).policy.extras) or None
+        return {
+            "state": state,
+            "action": action,
+            "next_state": state,
+            "mask": mask,
+            "next_mask": mask,
+            "extras": extras,
+        }
+
+    example = jax.tree.map(lambda one: np.zeros(one.shape, one.dtype), jax.eval_shape(look, shapes, world))
+    rows = () if world.num_envs is None else (world.num_envs,)
+    ends = {"terminated": np.zeros(rows, bool), "truncated": np.zeros(rows, bool)}
+    agent.trajectory.allocate(**example, **ends, reward=np.zeros(rows, np.float32))

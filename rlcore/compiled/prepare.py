@@ -1,0 +1,131 @@
+"""Whether an experiment can be compiled, and what its program needs to know beforehand."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rlcore.compiled.blame import explained
+from rlcore.compiled.parts import HostController, Notes, agent_of, allocate, learner_of
+from rlcore.compiled.program import Course, Draws, draws_of, has_episode_stages, learn, step
+from rlcore.environments.jax_environment import JaxEnvironment, JaxEnvironments, world_like
+from rlcore.errors import ConfigError
+from rlcore.interfaces import Explorer, Learner, Policy
+from rlcore.leaves import entered, shapes_of
+from rlcore.reset_conditions import ResetIfEnvTerminated
+from rlcore.stages import Stage
+from rlcore.struct import copy, is_struct, walk
+
+
+class Traced(NamedTuple):
+    """What a trace of one step and one update found.
+
+    Attributes:
+        step_draws: The random numbers that a step takes from each stream.
+        update_draws: Those that an update takes.
+        learns: Whether there is anything to update.
+        stored: How many transitions a step stores, as its controller counts.
+        step_numbers: How many random numbers a step takes in all.
+        update_numbers: How many an update takes.
+    """
+
+    step_draws: tuple[Draws, ...]
+    update_draws: tuple[Draws, ...]
+    learns: bool
+    stored: int
+    step_numbers: int
+    update_numbers: int
+
+
+def check_parts(policy: Policy, env: Any, reset_condition: Any) -> None:
+    """Refuses what can't be compiled, as far as it shows without a trace.
+
+    Raises:
+        ConfigError: The reason, and the way out.
+    """
+    if not isinstance(env, JaxEnvironment | JaxEnvironments):
+        why = getattr(env, "why_untraced", f"{env.name} is no JAX environment")
+        raise ConfigError(f"{why}; a JAX environment is a @struct whose methods JAX can trace, such as RandomWalk1D")
+    if env.num_envs is not None and type(reset_condition) is not ResetIfEnvTerminated:
+        raise ConfigError(f"{type(reset_condition).__name__} would cut rows of {env.name}, which resets them itself")
+    for name, part in (("policy", policy), ("reset_condition", reset_condition)):
+        for path, one in walk(part, name):
+            if isinstance(one, Policy | Learner | Explorer) or one is part:
+                _check_part(path, one)
+    learners = [part for _, part in walk(policy) if isinstance(part, Learner)]
+    for learner in learners:
+        if not set(learner.stages) <= {Stage.POST_ACT}:
+            names = ", ".join(f"Stage.{stage.name}" for stage in learner.stages)
+            raise ConfigError(
+                f"{type(learner).__name__} learns at {names}, but a compiled run learns at Stage.POST_ACT only"
+            )
+
+
+def _check_part(path: str, part: Any) -> None:
+    kind = type(part)
+    if not is_struct(part):
+        raise ConfigError(
+            f"{path} is of class {kind.__name__}, which is no @struct, so a trace could not keep what it changes; "
+            "write @struct above the class and declare its fields"
+        )
+    for method in ("optimise", "learners"):
+        written = getattr(kind, method, None)
+        if not getattr(written, "__module__", "rlcore.").startswith("rlcore."):
+            raise ConfigError(
+                f"{kind.__name__} has written {method} itself, which Python would have to call after every step; "
+                "write what happens in update (of a Learner) or post_act (of a Policy) instead"
+            )
+
+
+def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) -> Traced:
+    """Traces one step and one update in shapes alone; changes nothing.
+
+    Raises:
+        ConfigError: Something can't be traced: which component, why, and what to do.
+    """
+    policy, world, notes = copy(policy), world_like(env), Notes()
+    try:
+        allocate(policy, shapes_of(policy, "policy"), world)
+        _replace_controller(policy, HostController(notes))
+        course = Course(shapes_of(policy, "policy"), shapes_of(reset_condition, "reset_condition"), world)
+        if has_episode_stages(policy, reset_condition):
+            course.over = jax.ShapeDtypeStruct(() if env.num_envs is None else (env.num_envs,), np.bool_)
+        step_draws = draws_of(course, lambda course: step(course, needs_state))
+        learns = learner_of(policy) is not None
+        update_draws = draws_of(course, learn) if learns else tuple(() for _ in step_draws)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(explained(error)) from error
+    counts = {n if isinstance(n, int) else None for n in notes.counts}
+    if learns and (len(counts) != 1 or None in counts):
+        raise ConfigError(
+            f"how many transitions a step stores is not known beforehand ({notes.counts}), so nobody can say when to "
+            "learn; expected the container's push to answer one number, a Python int, once per step"
+        )
+    rows = [1] * (len(step_draws) - len(world.tapes)) + [env.num_envs or 1] * len(world.tapes)
+    step_numbers, update_numbers = (
+        sum(n * size for draws, n in zip(all_draws, rows, strict=True) for _, size in draws)
+        for all_draws in (step_draws, update_draws)
+    )
+    stored = counts.pop() if learns else 0
+    return Traced(step_draws, update_draws, learns, stored, step_numbers, update_numbers)
+
+
+def course_of(policy: Policy, env: Any, reset_condition: Any) -> Course:
+    """Where a run begins, in a copy of its own; `env` has been reset."""
+    allocate(policy, shapes_of(policy, "policy"), world_like(env))
+    inside = copy(policy)
+    _replace_controller(inside, HostController())
+    over = None
+    if has_episode_stages(policy, reset_condition):
+        over = jnp.zeros(() if env.num_envs is None else env.num_envs, bool)
+    parts = (inside, "policy"), (reset_condition, "reset_condition"), (env.world, "environment")
+    return Course(*(entered(part, name) for part, name in parts), over)
+
+
+def _replace_controller(policy: Any, controller: HostController) -> None:
+    agent = agent_of(policy)
+    if agent is not None:
+        agent.trajectory.controller = controller

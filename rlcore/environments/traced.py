@@ -1,0 +1,177 @@
+"""What a JAX environment is to a trace: its spaces, the functions around it, the shapes of its leaves."""
+
+import operator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from gymnasium import spaces
+
+from rlcore.environments.contract import space_of
+from rlcore.environments.masks import without_mask
+from rlcore.environments.spaces import range_of
+from rlcore.environments.transforms import _Transforms
+from rlcore.errors import ConfigError, shorten
+from rlcore.fixed import Fixed
+from rlcore.interfaces import Environment
+from rlcore.leaves import entered, names_of
+from rlcore.random import Random
+from rlcore.struct import copy, is_struct, walk
+
+
+class Form(NamedTuple):
+    """What does not change while a JAX environment is stepped.
+
+    Attributes:
+        state_space: The environment's own.
+        changed_space: That of the state function's answers.
+        action_space: The environment's own.
+        transforms: The functions of `as_environment`.
+        core: The environment with shapes and types in place of its leaves, as it is from the first `reset` on.
+        types: These shapes and types.
+        names: The paths of the leaves.
+        varies: Whether a leaf ever changes, or is a stream's; any other is shared by all copies of the environment.
+    """
+
+    state_space: spaces.Space
+    changed_space: spaces.Space
+    action_space: spaces.Space
+    transforms: _Transforms
+    core: Any
+    types: tuple[jax.ShapeDtypeStruct, ...]
+    names: tuple[str, ...]
+    varies: tuple[bool, ...]
+
+    def own_action(self, action: Any) -> Any:
+        """The environment's action for a policy's."""
+        change = self.transforms.function("action")
+        action = action if change is None else change(action)
+        start = int(self.action_space.start) if isinstance(self.action_space, spaces.Discrete) else 0
+        return action + start if start else action
+
+    def seen_state(self, state: Any) -> Any:
+        """The policy's state for the environment's, which counts from 0."""
+        change = self.transforms.function("state")
+        return state if change is None else from_zero(self.changed_space, change(state))
+
+    def seen_reward(self, reward: Any) -> Any:
+        """The policy's reward for the environment's."""
+        change = self.transforms.reward
+        return reward if change is None else jnp.asarray(change(reward), jnp.float32)
+
+
+def from_zero(space: Any, raw: Any) -> Any:
+    """A traced element of `space` as policies see it: discrete values count from 0, types are those of the space."""
+    if isinstance(space, spaces.Dict):
+        return {key: from_zero(part, raw[key]) for key, part in space.spaces.items()}
+    if isinstance(space, spaces.Tuple):
+        return tuple(from_zero(part, one) for part, one in zip(space.spaces, raw, strict=True))
+    start = 0 if isinstance(space, spaces.Box) else range_of(space)[0]
+    shifted = raw if isinstance(start, int) and start == 0 else raw - start
+    return jnp.asarray(shifted, jax.dtypes.canonicalize_dtype(space.dtype))
+
+
+def form_of(env: Environment, transforms: _Transforms, rows: int | None) -> Fixed:
+    """The `Form` of a JAX environment, equal for two that are built alike.
+
+    Raises:
+        ConfigError: It can't be traced, with the reason.
+    """
+    name = type(env).__name__
+    if not is_struct(env):
+        raise ConfigError(f"{name} is no @struct, whose fields a compiled program could keep")
+    own, action_space = space_of(env, "state_space"), space_of(env, "action_space")
+    if without_mask(own, action_space)[0]:
+        raise ConfigError(f"{name} answers its action mask as a part of the state, not in legal_action_mask()")
+    changed = transforms.raw_state_space(own, rows)
+    try:
+        steady = _steady(env, action_space)
+    except ConfigError as error:
+        raise ConfigError(f"{name} can't be traced: {error}") from error
+    except Exception as error:
+        raise ConfigError(f"{name} can't be traced: {type(error).__name__}: {shorten(str(error))}") from error
+    form = Form(own, changed, action_space, transforms, *steady)
+    key = (repr((own, changed, action_space)), tuple((one.shape, str(one.dtype)) for one in form.types), form.varies)
+    return Fixed(form, (key, Fixed(tuple(transforms))))
+
+
+def _steady(env: Environment, action_space: spaces.Space) -> tuple[Any, ...]:
+    """Types, names and variability of the leaves, the same after every `act` and `reset`.
+
+    Raises:
+        ConfigError: They never come to rest.
+    """
+    core = entered(_named(env), "environment")
+    action = like_an_action(action_space)
+    current: Any = jax.eval_shape(_reset, core)
+    for _ in range(3):
+        varies: list[bool] = []
+        leaves, treedef = jax.tree.flatten(current)
+        after = jax.eval_shape(lambda core, action: _step(core, action, varies), current, action)  # noqa: B023
+        results = [jax.tree.flatten(one) for one in after]
+        names = names_of(current, "environment")
+        for result, structure in results:
+            if structure != treedef or any(a.shape != b.shape for a, b in zip(leaves, result, strict=True)):
+                raise ConfigError(
+                    "its fields change their shapes or kinds between reset and act; give each field one shape for ever"
+                )
+        types = [
+            jax.ShapeDtypeStruct(
+                one.shape, one.dtype if one.dtype == two.dtype == three.dtype else _joint(one, two, three)
+            )
+            for one, two, three in zip(leaves, *(result for result, _ in results), strict=True)
+        ]
+        if all(a.dtype == b.dtype for a, b in zip(leaves, types, strict=True)):
+            return current, tuple(types), tuple(names), tuple(map(operator.or_, varies, _of_streams(current)))
+        current = jax.tree.unflatten(treedef, types)
+    raise ConfigError("the types of its fields never come to rest; give each field one type in __init__ and reset")
+
+
+def _of_streams(core: Any) -> list[bool]:
+    """Which leaves belong to streams of random numbers: each row has its own."""
+    parts = jax.tree.leaves(core, is_leaf=lambda part: isinstance(part, Random))
+    return [isinstance(part, Random) for part in parts for _ in jax.tree.leaves(part)]
+
+
+def _joint(*types: Any) -> Any:
+    joint = types[0].dtype
+    for one in types[1:]:
+        joint = jnp.promote_types(joint, one.dtype)
+    return joint
+
+
+def _reset(core: Any) -> Any:
+    core.reset()
+    return core
+
+
+def _step(core: Any, action: Any, varies: list[bool]) -> tuple[Any, Any]:
+    before = jax.tree.leaves(core)
+    core.act(action)
+    core.state(), core.reward(), core.is_terminated(), core.is_truncated(), core.legal_action_mask()
+    after = jax.tree.leaves(core)
+    fresh = copy(core)
+    fresh.reset()
+    again = jax.tree.leaves(fresh)
+    if len(before) == len(after) == len(again):
+        varies[:] = [one is not two or one is not three for one, two, three in zip(before, after, again, strict=True)]
+    return core, fresh
+
+
+def _named(env: Any) -> Any:
+    """A copy whose streams all have a key, for shapes only."""
+    env = copy(env)
+    for _, part in walk(env):
+        if isinstance(part, Random):
+            part._key, part._count = (np.zeros(2, np.uint32), 0) if part._key is None else (part._key, part.count)
+    return env
+
+
+def like_an_action(space: Any) -> Any:
+    """The shape and type of an element of `space` as policies choose it, or a tree of these."""
+    if isinstance(space, spaces.Dict):
+        return {key: like_an_action(part) for key, part in space.spaces.items()}
+    if isinstance(space, spaces.Tuple):
+        return tuple(like_an_action(part) for part in space.spaces)
+    return jax.ShapeDtypeStruct(space.shape, jax.dtypes.canonicalize_dtype(space.dtype))

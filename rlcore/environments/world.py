@@ -1,0 +1,153 @@
+"""A JAX environment, or several copies of it side by side, as both engines step it.
+
+A JAX environment is a `@struct` that derives from `Environment` and whose methods can be traced. Every step also
+prepares the start of the next episode, whether it is needed or not, so that its streams of random numbers move by the
+same count at every step.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rlcore.environments.traced import Form, from_zero
+from rlcore.fixed import Fixed
+from rlcore.leaves import select, settled
+from rlcore.random import Random
+from rlcore.struct import cached, copy, static, struct, walk
+
+
+class Facts(NamedTuple):
+    """What a step answers; for several environments with a leading axis."""
+
+    state: Any
+    mask: Any
+    reward: Any
+    terminated: Any
+    truncated: Any
+
+
+@struct
+class World:
+    """Steps a JAX environment; traceable.
+
+    Attributes:
+        core: The environment; with `num_envs` its leaves that ever change have a leading axis.
+        tapes: Where the streams in `core` read their numbers, one entry each; `None`: from themselves.
+        num_envs: How many copies; `None`: a single one, without a leading axis.
+        form: A `Form`.
+        fresh: The core where the next episode would start, after `act`.
+    """
+
+    core: Any
+    tapes: Any
+    num_envs: int | None = static()
+    form: Fixed = static()
+    fresh: Any = cached()
+
+    def reset(self) -> None:
+        """Begins an episode, in every row."""
+        (self.core,), self.tapes = self._stepped(_begin)
+
+    def act(self, action: Any) -> None:
+        """Takes a step, and prepares the next start; `action` counts from 0."""
+        form: Form = self.form.value
+        (self.core, self.fresh), self.tapes = self._stepped(_advance, form.own_action(action))
+
+    def restart(self, over: Any) -> None:
+        """Puts those that are `over` at their next start."""
+        self.core = select(over, self.fresh, self.core)
+
+    def facts(self) -> Facts:
+        """What the last step led to."""
+        form: Form = self.form.value
+
+        def ask(core: Any) -> tuple[Any, ...]:
+            terminated = jnp.asarray(core.is_terminated(), bool)
+            truncated = jnp.asarray(core.is_truncated(), bool) & ~terminated
+            return jnp.asarray(core.reward(), jnp.float32), terminated, truncated
+
+        reward, terminated, truncated = self._asked(ask, self.core)
+        return Facts(*self.start(self.core), form.seen_reward(reward), terminated, truncated)
+
+    def start(self, core: Any = None) -> tuple[Any, Any]:
+        """The state and the mask (or `None`) of a core, by default the one at hand."""
+        form: Form = self.form.value
+
+        def ask(core: Any) -> tuple[Any, Any]:
+            mask = core.legal_action_mask()
+            return from_zero(form.state_space, core.state()), None if mask is None else jnp.asarray(mask, bool)
+
+        state, mask = self._asked(ask, self.core if core is None else core)
+        return form.seen_state(state), mask
+
+    def _asked(self, question: Callable[[Any], Any], core: Any) -> Any:
+        if self.num_envs is None:
+            return question(core)
+        leaves, treedef = jax.tree.flatten(core)
+        return jax.vmap(lambda leaves: question(jax.tree.unflatten(treedef, leaves)), (self._axes(),))(leaves)
+
+    def _stepped(self, function: Callable[..., Any], *arguments: Any) -> tuple[Any, Any]:
+        """Calls `function(core, tapes, *arguments)` for every row: the new cores and tapes."""
+        form: Form = self.form.value
+        leaves, treedef = jax.tree.flatten(self.core)
+
+        def called(leaves: list[Any], tapes: Any, *arguments: Any) -> tuple[Any, Any]:
+            cores, tapes = function(jax.tree.unflatten(treedef, leaves), tapes, *arguments)
+            cores = [settled(jax.tree.leaves(core), form.types, form.names) for core in cores]
+            return [_pick(core, form.varies) for core in cores], tapes
+
+        if self.num_envs is not None:
+            called = jax.vmap(called, (self._axes(), 0, *(0 for _ in arguments)))
+        cores, tapes = called(leaves, self.tapes, *arguments)
+        return [jax.tree.unflatten(treedef, _merge(leaves, core, form.varies)) for core in cores], tapes
+
+    def _axes(self) -> list[int | None]:
+        return [0 if varies else None for varies in self.form.value.varies]
+
+
+def streams(core: Any) -> list[Random]:
+    """The streams of random numbers in a component, in the order of its fields."""
+    return [part for _, part in walk(core) if isinstance(part, Random)]
+
+
+def _begin(core: Any, tapes: Any) -> tuple[list[Any], Any]:
+    _insert(core, tapes)
+    core.reset()
+    return [core], _remove(core)
+
+
+def _advance(core: Any, tapes: Any, action: Any) -> tuple[list[Any], Any]:
+    _insert(core, tapes)
+    core.act(action)
+    fresh = copy(core)
+    fresh.reset()
+    tapes = _remove(fresh)
+    _remove(core)
+    for mine, later in zip(streams(core), streams(fresh), strict=True):
+        mine._key, mine._count = later._key, later._count
+    return [core, fresh], tapes
+
+
+def _insert(core: Any, tapes: Any) -> None:
+    for stream, tape in zip(streams(core), tapes, strict=True):
+        stream.tape = tape
+
+
+def _remove(core: Any) -> tuple[Any, ...]:
+    """What is left of the tapes; the streams stand where they are without them."""
+    tapes = tuple(stream.tape for stream in streams(core))
+    for stream in streams(core):
+        stream.tape = None
+    return tapes
+
+
+def _pick(leaves: list[Any], varies: tuple[bool, ...]) -> list[Any]:
+    return [leaf for leaf, is_picked in zip(leaves, varies, strict=True) if is_picked]
+
+
+def _merge(leaves: list[Any], picked: list[Any], varies: tuple[bool, ...]) -> list[Any]:
+    """`leaves` with those that vary replaced by `picked`."""
+    new = iter(picked)
+    return [next(new) if is_picked else leaf for leaf, is_picked in zip(leaves, varies, strict=True)]

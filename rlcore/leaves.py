@@ -1,0 +1,132 @@
+"""The leaves of structs on their way into a compiled program and back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rlcore.errors import ConfigError
+from rlcore.struct import graft
+
+_WIDE = {np.dtype(wide): np.dtype(narrow) for wide, narrow in (("f8", "f4"), ("i8", "i4"), ("u8", "u4"), ("c16", "c8"))}
+
+
+def names_of(tree: Any, root: str) -> list[str]:
+    """The path of every leaf, such as `policy.learner.approximator.table`."""
+    paths = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return [root + jax.tree_util.keystr(path) for path, _ in paths]
+
+
+def entered(tree: Any, root: str) -> Any:
+    """A copy of `tree` whose leaves are JAX arrays of their own: bool, 32-bit numbers, or what they were.
+
+    Raises:
+        ConfigError: A leaf is no number, or a whole number that needs more than 32 bits.
+    """
+    leaves, treedef = jax.tree.flatten(tree)
+    try:
+        return jax.tree.unflatten(treedef, list(map(_entered, leaves)))
+    except (TypeError, ValueError, OverflowError):
+        for leaf, name in zip(leaves, names_of(tree, root), strict=True):
+            try:
+                _entered(leaf)
+            except (TypeError, ValueError, OverflowError):
+                raise _no_number(leaf, name) from None
+        raise
+
+
+def shapes_of(tree: Any, root: str) -> Any:
+    """The shapes and types that `entered` would give, without copying anything.
+
+    Raises:
+        ConfigError: What `entered` raises for a leaf that is no number.
+    """
+    leaves, treedef = jax.tree.flatten(tree)
+    kinds = []
+    for leaf, name in zip(leaves, names_of(tree, root), strict=True):
+        dtype = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
+        if not isinstance(leaf, jax.Array) and dtype.kind not in "biufc" and not jnp.issubdtype(dtype, np.number):
+            raise _no_number(leaf, name)
+        kinds.append(jax.ShapeDtypeStruct(np.shape(leaf), _WIDE.get(dtype, dtype)))
+    return jax.tree.unflatten(treedef, kinds)
+
+
+def _no_number(leaf: Any, name: str) -> ConfigError:
+    return ConfigError(
+        f"{name} is {leaf!r}, expected a number of at most 32 bits or an array of these, because compiled code keeps "
+        "it; if it is configuration, declare it with static()"
+    )
+
+
+def _entered(leaf: Any) -> jax.Array:
+    if isinstance(leaf, jax.Array):
+        return jnp.array(leaf, leaf.dtype, copy=True)  # also: no longer of a weak type
+    array = np.asarray(leaf)
+    if array.dtype.kind not in "biufc" and not jnp.issubdtype(array.dtype, np.number):
+        raise TypeError
+    narrow = array.astype(_WIDE.get(array.dtype, array.dtype))
+    if array.dtype.kind in "iu" and not np.array_equal(narrow, array):
+        raise OverflowError
+    return jnp.array(narrow, copy=True)
+
+
+def settled(leaves: Sequence[Any], types: Sequence[Any], names: Sequence[str]) -> list[Any]:
+    """`leaves` with the types they had before a step, so that a loop can carry them.
+
+    Raises:
+        ConfigError: One changed its shape, or to a type that holds other numbers.
+    """
+    if len(leaves) != len(types):
+        raise ConfigError(
+            f"a step turns {len(types)} leaves ({', '.join(names[:8])}, ...) into {len(leaves)}; expected the same "
+            "fields before and after: give a field that is None at first an array of zeros in __init__"
+        )
+    return [_settled(*one) for one in zip(leaves, types, names, strict=True)]
+
+
+def _settled(leaf: Any, kind: Any, name: str) -> Any:
+    shape, dtype = np.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
+    if dtype == kind.dtype and shape == tuple(kind.shape) and not getattr(leaf, "weak_type", True):
+        return leaf
+    is_same_kind = dtype == kind.dtype or jnp.promote_types(_WIDE.get(dtype, dtype), kind.dtype) == kind.dtype
+    if shape != tuple(kind.shape) or not is_same_kind:
+        raise ConfigError(
+            f"{name} is {kind.dtype}{list(kind.shape)} before a step and {dtype}{list(shape)} after it; expected one "
+            "type and shape for ever: give it these in __init__ and reset"
+        )
+    return jnp.asarray(leaf, kind.dtype)
+
+
+def select(condition: Any, chosen: Any, other: Any) -> Any:
+    """`chosen` where `condition` (a bool, or one per row) is true, else `other`, leaf by leaf; equal leaves pass."""
+    return jax.tree.map(lambda one, two: _selected(condition, one, two), chosen, other)
+
+
+def _selected(condition: Any, one: Any, two: Any) -> Any:
+    if one is two:
+        return one
+    axes = np.ndim(two) - np.ndim(condition)
+    return jnp.where(jnp.reshape(condition, np.shape(condition) + (1,) * axes) if axes > 0 else condition, one, two)
+
+
+def returned(old: Any, new: Any) -> None:
+    """Puts the leaves of `new` (JAX arrays) into the structs of `old`, in the form that they had there.
+
+    NumPy arrays are written in place, so that references to them stay valid; numbers stay Python or NumPy numbers.
+    """
+    befores, treedef = jax.tree.flatten(old)
+    afters = jax.tree.leaves(new)
+    graft(old, jax.tree.unflatten(treedef, list(map(_returned, befores, afters))))
+
+
+def _returned(before: Any, after: Any) -> Any:
+    if isinstance(before, np.ndarray):
+        if before.shape == after.shape and before.flags.writeable:
+            before[...] = after
+            return before
+        return np.array(after, before.dtype)
+    if isinstance(before, jax.Array):
+        return jnp.array(after, copy=True)
+    return type(before)(np.asarray(after).item())
