@@ -83,6 +83,7 @@ class CompiledRun:
                     *self._shown(record, i, rows, seconds),
                     jax.tree.map(lambda leaf: self._part(leaf, i)[:n_updates], metrics),  # noqa: B023
                     updates[:rows],
+                    n_updates,
                 )
         if any(lane.is_running and lane.reads_policy for lane in self._lanes):
             again = self._entered()

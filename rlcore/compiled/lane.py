@@ -74,7 +74,13 @@ class Lane:
         return self.experiment.stop_condition.limit()
 
     def show(
-        self, course: Callable[[], Course], block: Block, states: Any, metrics: dict[str, Any], updates: np.ndarray
+        self,
+        course: Callable[[], Course],
+        block: Block,
+        states: Any,
+        metrics: dict[str, Any],
+        updates: np.ndarray,
+        n_updates: int,
     ) -> None:
         """Shows the record of a chunk, and returns the parts if anybody looks or the run ends with it.
 
@@ -83,9 +89,10 @@ class Lane:
             block: The steps.
             states: Where they led and where the next ones start, or `None`.
             metrics: Of the updates, `[updates, ...]`.
-            updates: How many updates came after each step.
+            updates: How many updates were to come after each step.
+            n_updates: How many there were.
         """
-        at = np.repeat(np.arange(len(updates)), updates)
+        at = np.repeat(np.arange(len(updates)), updates)[:n_updates]
         self._course, self._last = course, block
         if self.reads_policy:
             self.return_policy()

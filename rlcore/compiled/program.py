@@ -166,9 +166,8 @@ class Program:
                 episodes = episodes + jnp.count_nonzero(row["ends"]).astype(jnp.int32)
             return settle(course), record, metrics, rows + 1, updates, episodes
 
-        def goes_on(state: Any, ahead: Any = 0) -> Any:
-            *_, rows, _, episodes = state
-            return ~is_reached(plan.limit, left, (rows + ahead) * e, episodes + ahead * e)
+        def goes_on(state: Any) -> Any:
+            return ~is_reached(plan.limit, left, state[3] * e, state[5])
 
         def steps(n: Any, state: Any) -> Any:
             if plan.limit is None:
@@ -185,11 +184,14 @@ class Program:
             return settle(course), record, metrics, rows, updates + 1, episodes
 
         def period(state: Any) -> Any:
-            return one_update(one_step(state) if plan.learns_at_once else steps(gaps[state[4]], state))
-
-        def can_go_on(state: Any) -> Any:
-            more = state[4] < n_updates
-            return more if plan.limit is None else more & goes_on(state, gaps[state[4]] - 1)
+            if plan.learns_at_once:
+                return one_update(one_step(state))
+            before, gap = state[3], gaps[state[4]]
+            state = steps(gap, state)
+            if plan.limit is None:
+                return one_update(state)
+            is_due = (state[3] - before == gap).astype(jnp.int32)  # a loop of 0 or 1: a lax.cond would copy the course
+            return jax.lax.fori_loop(0, is_due, lambda _, state: one_update(state), state)
 
         record = _room(lambda: step(_ready(course, step_tapes), plan.needs_state), plan.n_rows)
         zero = jnp.int32(0)
@@ -198,7 +200,7 @@ class Program:
         if plan.n_updates and plan.limit is None:
             state = jax.lax.fori_loop(0, n_updates, lambda _, state: period(state), state)
         elif plan.n_updates:
-            state = jax.lax.while_loop(can_go_on, period, state)
+            state = jax.lax.while_loop(lambda state: (state[4] < n_updates) & goes_on(state), period, state)
         course, record, metrics, rows, updates, _ = steps(tail, state)
         _advance(course, start, plan, rows, updates)
         return course, record, metrics, jnp.stack([rows, updates])
