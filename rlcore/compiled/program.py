@@ -251,7 +251,7 @@ def _tapes(stream: Any, draws: Draws, n: int) -> Any:
 
 
 def _insert(course: Course, tapes: list[Any], at: Any) -> None:
-    here = [None if tape is None else Tape(tuple(piece[at] for piece in tape)) for tape in tapes]
+    here = [None if tape is None else Tape(tuple(jax.lax.dynamic_index_in_dim(piece, at, keepdims=False) for piece in tape)) for tape in tapes]
     own = streams((course.policy, course.reset_condition))
     for stream, tape in zip(own, here, strict=False):
         stream.tape = tape
@@ -286,4 +286,4 @@ def _room(function: Callable[[], Any], n: int) -> Any:
 
 
 def _written(record: Any, row: Any, at: Any) -> Any:
-    return jax.tree.map(lambda column, one: column.at[at].set(one), record, row)
+    return jax.tree.map(lambda column, one: jax.lax.dynamic_update_index_in_dim(column, one, at, 0), record, row)
