@@ -17,7 +17,6 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend.random import threefry_2x32
 from jax.tree_util import GetAttrKey
 
 from rlcore.errors import ConfigError, RLCoreError
@@ -78,7 +77,7 @@ class Random:
         if not isinstance(self._base, int) and self._at == 0:
             return self._base  # as it came, perhaps one count for each of many streams
         if self._is_traced():
-            return _add(self._base, self._at)
+            return advanced(self._base, self._at)
         return np.array(divmod(self.count, 1 << 32), np.uint32)
 
     @_count.setter
@@ -131,12 +130,11 @@ class Random:
         if self.tape is not None:
             return jax.random.wrap_key_data(self.tape.take("_keys", 1)[0])
         if self._is_traced():
-            count = _add(self._base, self._at)
             self._at += 1
-            return jax.random.wrap_key_data(_keys(self._key, count[None])[0])
+            return jax.random.wrap_key_data(_keys_at(self._key, self._base, self._at - 1))
         high, low = divmod(self.count, 1 << 32)
         self._draw("_words", 1)
-        words = np.concatenate(threefry(self._key, np.array([high | 1 << 31]), np.array([low])))
+        words = np.concatenate(threefry(self._key, np.array([high | 1 << 31], np.uint32), np.array([low], np.uint32)))
         return jax.random.wrap_key_data(jnp.asarray(words))
 
     def _is_traced(self) -> bool:
@@ -148,7 +146,8 @@ class Random:
             numbers = self.tape.take(kind, size)
             return numbers[0] if shape is None else numbers.reshape(shape)
         if self._is_traced():
-            numbers = _TRANSFORMS[kind](words_at(self._key, _add(self._base, self._at), size))
+            offsets = self._at + np.arange(size, dtype=np.uint32)
+            numbers = _TRANSFORMS[kind](words_at(self._key, self._base, offsets))
             self._at += size
             return numbers[0] if shape is None else numbers.reshape(shape)
         pieces: list[np.ndarray] = []
@@ -175,7 +174,7 @@ class Random:
         self._at = count % BLOCK
         self._base = count - self._at
         pair = np.arange(self._base // 2, self._base // 2 + BLOCK // 2, dtype=np.uint64)
-        words = np.stack(threefry(self._key, pair >> np.uint64(32), pair & np.uint64(_LOW)), axis=1).ravel()
+        words = np.stack(threefry(self._key, *_halves(pair)), axis=1).ravel()
         words.flags.writeable = False
         self._arrays = {"_words": words}
         self._floats = self._words = None
@@ -260,29 +259,38 @@ jax.tree_util.register_pytree_node(Tape, lambda self: (self.pieces, None), lambd
 
 
 def tape_of(key: jax.Array, count: jax.Array, draws: tuple[tuple[str, int], ...], n: int) -> tuple[jax.Array, ...]:
-    """The numbers of `n` steps that draw `draws` each, from a stream at `count` on: one array `[n, size]` per draw."""
-    per_step = sum(size for _, size in draws)
-    words = words_at(key, count, n * per_step).reshape(n, per_step)
-    pieces, start = [], 0
+    """The numbers of `n` steps that draw `draws` each, from a stream at `count` on: one array per draw.
+
+    Args:
+        key: `[2]`; of a row of streams `[rows, 2]`.
+        count: Likewise.
+        draws: The kind and the size of each draw.
+        n: How many steps.
+
+    Returns:
+        `[n, size]` each, of a row of streams `[n, rows, size]`; keys have a last axis of two words.
+    """
+    per_step, start, pieces = sum(size for _, size in draws), 0, []
+    key, count = key[..., None, :], count[..., None, :]
     for kind, size in draws:
-        if kind == "_keys":
-            offsets = jnp.arange(n, dtype=jnp.uint32) * jnp.uint32(per_step) + jnp.uint32(start)
-            pieces.append(_keys(key, jax.vmap(lambda offset: _add(count, offset))(offsets))[:, None])
-        else:
-            pieces.append(_TRANSFORMS[kind](words[:, start : start + size]))
+        steps = jnp.arange(n, dtype=jnp.uint32).reshape(n, *(1,) * (key.ndim - 1))
+        offsets = steps * jnp.uint32(per_step) + jnp.uint32(start) + jnp.arange(size, dtype=jnp.uint32)
+        pieces.append(
+            _keys_at(key, count, offsets) if kind == "_keys" else _TRANSFORMS[kind](words_at(key, count, offsets))
+        )
         start += size
     return tuple(pieces)
 
 
 def advanced(count: jax.Array, n: Any) -> jax.Array:
-    """A count of two words, `n` numbers later; traceable."""
-    return _add(count, n)
+    """A count of two words `[..., 2]`, `n` numbers later; traceable."""
+    return jnp.stack(_add(count, n), axis=-1)
 
 
-def _keys(key: jax.Array, counts: jax.Array) -> jax.Array:
-    """The words `[n, 2]` of the JAX keys at `counts` `[n, 2]`."""
-    pairs = jnp.concatenate([counts[:, 0] | jnp.uint32(1 << 31), counts[:, 1]])
-    return threefry_2x32(key, pairs).reshape(2, -1).T
+def _keys_at(key: jax.Array, count: Any, offsets: Any) -> jax.Array:
+    """The words `[..., 2]` of the JAX keys that stand `offsets` numbers after `count`."""
+    high, low = _add(count, offsets)
+    return jnp.stack(threefry(key, high | jnp.uint32(1 << 31), low), axis=-1)
 
 
 def stream(seed: int, name: str) -> Random:
@@ -296,7 +304,7 @@ def stream(seed: int, name: str) -> Random:
 
 def row_keys(key: Any, n: int) -> np.ndarray:
     """The keys `[n, 2]` of `n` streams that share no numbers with each other or with the stream of `key`."""
-    return np.stack(threefry(np.asarray(key), np.full(n, 1 << 30), np.arange(n)), axis=1)
+    return np.stack(threefry(np.asarray(key), np.full(n, 1 << 30, np.uint32), np.arange(n, dtype=np.uint32)), axis=1)
 
 
 def stream_key(seed: int, name: str) -> np.ndarray:
@@ -337,12 +345,15 @@ def name_streams(component: Any, seed: int, path: str) -> None:
             part._key, part._count = stream_key(seed, place), 0
 
 
-def threefry(key: np.ndarray, high: np.ndarray, low: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Threefry-2x32 with 20 rounds, in NumPy: the two words for every counter (`high`, `low`), `[n]` each."""
-    keys = [np.uint32(key[0]), np.uint32(key[1])]
+def threefry(key: Any, high: Any, low: Any) -> tuple[Any, Any]:
+    """Threefry-2x32 with 20 rounds, in NumPy or JAX: the two words for every counter (`high`, `low`).
+
+    `key` is `[..., 2]`, its leading axes and those of the counters are broadcast; all are uint32.
+    """
+    keys = [key[..., 0], key[..., 1]]
     keys.append(keys[0] ^ keys[1] ^ np.uint32(0x1BD11BDA))
     with np.errstate(over="ignore"):
-        x, y = high.astype(np.uint32) + keys[0], low.astype(np.uint32) + keys[1]
+        x, y = high + keys[0], low + keys[1]
         for i in range(5):
             for turn in _ROTATIONS[i % 2]:
                 x = x + y
@@ -351,25 +362,27 @@ def threefry(key: np.ndarray, high: np.ndarray, low: np.ndarray) -> tuple[np.nda
     return x, y
 
 
-def words_at(key: jax.Array, count: Any, n: int) -> jax.Array:
-    """The `n` words `[n]` uint32 of a stream from number `count` (`[2]` uint32: high, low) on; traceable."""
-    high, low = count[0], count[1]
-    first = low >> 1 | high << 31
-    low_words = first + jnp.arange(n // 2 + 1, dtype=jnp.uint32)
-    high_words = (high >> 1) + (low_words < first).astype(jnp.uint32)
-    pairs = threefry_2x32(key, jnp.concatenate([high_words, low_words])).reshape(2, -1)
-    return jax.lax.dynamic_slice(pairs.T.ravel(), ((low & 1).astype(jnp.int32),), (n,))
+def words_at(key: jax.Array, count: Any, offsets: Any) -> jax.Array:
+    """The words (uint32) of a stream `offsets` numbers after `count` (`[..., 2]` uint32: high, low); traceable."""
+    high, low = _add(count, offsets)
+    first, second = threefry(key, high >> 1, low >> 1 | high << 31)
+    return jnp.where(low & 1, second, first)
+
+
+def _halves(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The high and the low words of 64-bit counts."""
+    return (counts >> np.uint64(32)).astype(np.uint32), counts.astype(np.uint32)
 
 
 def _is_few(shape: Shape) -> bool:
     return shape is None or (isinstance(shape, int) and shape <= FEW)
 
 
-def _add(count: Any, n: int) -> Any:
-    """`count + n` for a count of two words."""
+def _add(count: Any, n: Any) -> tuple[jax.Array, jax.Array]:
+    """The high and the low word of `count + n`, for a count of two words (`[..., 2]`)."""
     count = jnp.asarray(divmod(count, 1 << 32) if isinstance(count, int) else count, jnp.uint32)
-    low = count[1] + jnp.uint32(n)
-    return jnp.stack([count[0] + (low < count[1]).astype(jnp.uint32), low])
+    low = count[..., 1] + jnp.asarray(n).astype(jnp.uint32)
+    return count[..., 0] + (low < count[..., 1]).astype(jnp.uint32), low
 
 
 def _high_product(a: jax.Array, b: jax.Array) -> jax.Array:

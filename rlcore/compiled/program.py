@@ -244,10 +244,7 @@ def _tapes(stream: Any, draws: Draws, n: int) -> Any:
     """The numbers of `n` steps `[n, ...]`; with a stream per row `[n, rows, ...]`; `None` where nothing is drawn."""
     if not draws or not n:
         return None
-    if stream._key.ndim == 1:
-        return tape_of(stream._key, stream._count, draws, n)
-    pieces = jax.vmap(lambda key, count: tape_of(key, count, draws, n))(stream._key, stream._count)
-    return tuple(jnp.moveaxis(piece, 0, 1) for piece in pieces)
+    return tape_of(stream._key, stream._count, draws, n)
 
 
 def _insert(course: Course, tapes: list[Any], at: Any) -> None:
@@ -275,10 +272,7 @@ def _advance(course: Course, start: Course, plan: Plan, rows: Any, updates: Any)
     per_step, per_update = ([sum(n for _, n in draws) for draws in all] for all in (plan.step_draws, plan.update_draws))
     for stream, before, m, n in zip(_streams(course), _streams(start), per_step, per_update, strict=True):
         drawn = rows.astype(jnp.uint32) * m + updates.astype(jnp.uint32) * n
-        if stream._key.ndim == 1:
-            stream._count = advanced(before._count, drawn)
-        else:
-            stream._count = jax.vmap(lambda count, drawn=drawn: advanced(count, drawn))(before._count)
+        stream._count = advanced(before._count, drawn)
 
 
 def _room(function: Callable[[], Any], n: int) -> Any:
