@@ -1,5 +1,6 @@
 """Consecutive steps of a run as the compiled engine records them."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -47,12 +48,20 @@ class Block:
     @cached_property
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
         """The steps and environments (0 for a single one) at which episodes ended, both `[episodes]`, in order."""
-        if self.num_envs is None:
-            steps = np.flatnonzero(self.over)
-            return steps, np.zeros_like(steps)
-        steps, rows = np.nonzero(self.over)
+        steps, rows = np.divmod(np.flatnonzero(self.over), self.num_envs or 1)  # quicker than nonzero along two axes
         return steps, rows
+
+    @cached_property
+    def end_steps(self) -> np.ndarray:
+        """The steps at which episodes ended, each once, in order."""
+        steps = self.ends[0]
+        return steps if self.num_envs is None else steps[np.diff(steps, prepend=-1) > 0]
 
     def __repr__(self) -> str:
         rows = "" if self.num_envs is None else f" of {self.num_envs} environments"
         return f"Block({len(self)} steps{rows})"
+
+
+def union(places: Iterable[Any]) -> np.ndarray:
+    """The indices of steps that any of `places` names, in order, each once."""
+    return np.unique(np.concatenate([np.asarray(indices, np.intp) for indices in places]))

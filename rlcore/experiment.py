@@ -24,6 +24,7 @@ from rlcore.struct import check_tree, explain_undeclared, walk
 
 _WATCHING = {stage.value: ("policy", "env") for stage in Stage}
 _CONDITION = _WATCHING | {"check": ("policy", "env")}
+_STOP = _CONDITION | {"push_block": ("policy", "block"), "breaks": ("block",), "answers": ("policy", "block")}
 _POLICY = {stage.value: ("env",) for stage in Stage} | {
     "post_act": ("env", "action"),
     "plan": ("env",),
@@ -117,7 +118,7 @@ class Experiment:
             _check_part(part, learns=not isinstance(self.policy, _Player))
         check_hook(self.hook)
         for condition in leaf_conditions(self.stop_condition):
-            check_methods(condition, _CONDITION)
+            check_methods(condition, _STOP)
             check_written(condition, StopCondition, "check")
         reset = self.reset_condition
         for cut in reset.conditions if isinstance(reset, ResetIfAny) else (reset,):

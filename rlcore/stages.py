@@ -4,7 +4,7 @@ import difflib
 import enum
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from rlcore.block import Block
 from rlcore.errors import HookError
@@ -25,15 +25,23 @@ class Stage(enum.Enum):
     POST_EXPERIMENT = "post_experiment"
 
 
+_OF_STEPS = ("pre_episode", "pre_act", "post_act", "post_episode", "push", "handlers", "check")
+_SHOWN_POLICY = ("pre_experiment", *_OF_STEPS, "post_experiment", "push_block")
+
+
 class Staged:
     """The six stage methods of hooks and conditions; a class overrides the moments it needs."""
 
     __slots__ = ()
 
-    needs_state: ClassVar[bool] = False  # whether it asks for states, which the compiled engine records only then
-    reads_policy: ClassVar[bool] = (
-        True  # whether it looks at the policy, which the compiled engine then keeps up to date
-    )
+    needs_state: bool = False  # whether it asks for states, which the compiled engine records only then
+    reads_policy: bool = True  # whether it looks at the policy, which the compiled engine then keeps up to date
+
+    def __init_subclass__(cls) -> None:
+        """A class that writes a method which is shown the policy may look at it, whatever the class above it says."""
+        super().__init_subclass__()
+        if "reads_policy" not in vars(cls) and not vars(cls).keys().isdisjoint(_SHOWN_POLICY):
+            cls.reads_policy = True
 
     def pre_experiment(self, policy: Any, env: Any) -> None:
         """Called once, before the first episode; counters start here."""
@@ -54,10 +62,11 @@ class Staged:
         """Called once, on every exit: a stop, an exception, an interrupt."""
 
     def push_block(self, policy: Any, block: Block) -> None:
-        """Stands for all stages of many steps at once: what the compiled engine calls instead, if a class overrides it.
+        """Stands for all stages of one or more steps: what the compiled engine calls instead, if a class overrides it.
 
         PRE_EPISODE of the first step was called; the block stands for everything from its PRE_ACT on. Where an episode
-        ended, also at the last step, that is POST_EPISODE and PRE_EPISODE of the next one.
+        ended, also at the last step, that is POST_EPISODE and PRE_EPISODE of the next one. In every step every row made
+        a transition.
         """
         raise not_written(self, "push_block")
 
@@ -67,12 +76,7 @@ class Staged:
 
     def takes_blocks(self) -> bool:
         """Whether `push_block` stands for the stage methods; not if a derived class overrides one of those alone."""
-        line = type(self).__mro__
-        names = [stage.value for stage in Stage] + ["push", "handlers", "check"]
-        block, *others = (
-            next((i for i, kind in enumerate(line) if name in vars(kind)), len(line)) for name in ("push_block", *names)
-        )
-        return line[block] is not Staged and block <= min(others)
+        return is_written(self, Staged, "push_block") and speaks_for_steps(self, "push_block")
 
     def push(self, stage: Stage, policy: Any, env: Any) -> None:
         """Calls what `handlers(stage)` lists; a class that overrides it is called through it at every stage."""
@@ -101,6 +105,15 @@ def called_by_push(component: Any, stage: Stage, base: Any) -> list[Callable[...
     if type(component).push is not base.push and type(component).handlers is base.handlers:
         return [getattr(component, stage.value)]
     return component.handlers(stage)
+
+
+def speaks_for_steps(component: Any, name: str) -> bool:
+    """Whether no class derived from the one that has written `name` has written a method of single steps anew."""
+    line = type(component).__mro__
+    written, *others = (
+        next((i for i, kind in enumerate(line) if method in vars(kind)), len(line)) for method in (name, *_OF_STEPS)
+    )
+    return all(written <= other for other in others)
 
 
 def check_methods(component: Any, arguments: Mapping[str, tuple[str, ...]]) -> None:

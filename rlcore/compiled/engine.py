@@ -2,7 +2,8 @@
 
 import time
 import warnings
-from typing import Any
+from collections import deque
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +12,7 @@ import numpy as np
 from rlcore.block import Block
 from rlcore.compiled.cache import compiled
 from rlcore.compiled.lane import Lane
-from rlcore.compiled.limits import numbered
+from rlcore.compiled.limits import after, counts_episodes, numbered, steps_at_most
 from rlcore.compiled.planner import Planner
 from rlcore.compiled.prepare import Traced, check_parts, traced
 from rlcore.compiled.program import Course, Plan
@@ -20,6 +21,22 @@ from rlcore.signals import Interrupt
 
 _LARGEST = 2**31 - 1
 _NOW = ("steps", 0)  # the limit of an experiment that has ended
+
+
+class _Chunk(NamedTuple):
+    """What was dispatched.
+
+    Attributes:
+        answer: The record, the metrics, and how many steps and updates there were, all still to come.
+        updates: How many updates come after each step.
+        start: When it was dispatched.
+        is_counted: Whether the controllers know of it already.
+    """
+
+    answer: list[Any]
+    updates: np.ndarray
+    start: float
+    is_counted: bool
 
 
 class CompiledRun:
@@ -39,6 +56,9 @@ class CompiledRun:
         self._traced = self._trace()
         self._planner = Planner(self._traced, self._needs_state, experiments[0].env.num_envs, len(experiments))
         self._structure: Any = None
+        self._course: Any = None
+        self._n_ahead = 0  # steps that are under way and were not shown yet
+        self._ready_at = 0.0
         self.compile_seconds = 0.0
 
     def _trace(self) -> Traced:
@@ -54,50 +74,79 @@ class CompiledRun:
         try:
             for lane in self._lanes:
                 lane.begin(interrupt, self._traced)
-            course = self._entered()
+            self._course = self._entered()
+            depth, chunks = self._depth(), deque[_Chunk]()
             while any(lane.is_running for lane in self._lanes):
-                course = self._run_chunk(course)
+                while len(chunks) < depth and max(map(steps_at_most, self._limits())) > 0:
+                    chunks.append(self._dispatch())
+                self._show(chunks.popleft())
         finally:
             for lane in self._lanes:
                 lane.close()
 
-    def _run_chunk(self, course: Course) -> Course:
-        limits = [lane.limit() if lane.is_running else _NOW for lane in self._lanes]
+    def _depth(self) -> int:
+        """How many chunks may be under way while hooks are shown an older one: two if nothing depends on hooks."""
+        limits = self._limits()
+        is_known = len(set(map(steps_at_most, limits))) == 1 and not any(map(counts_episodes, limits))
+        conditions = [lane.experiment.stop_condition for lane in self._lanes]
+        is_certain = is_known and all(condition.is_exact() for condition in conditions)
+        return 2 if is_certain and not any(lane.reads_policy for lane in self._lanes) else 1
+
+    def _limits(self) -> list[Any]:
+        """When each experiment ends at the latest, counted from the last step that is under way."""
+        steps = self._n_ahead * (self._lanes[0].experiment.env.num_envs or 1)
+        return [after(lane.limit(), steps) if lane.is_running else _NOW for lane in self._lanes]
+
+    def _dispatch(self) -> "_Chunk":
+        """Starts the next chunk."""
+        limits = self._limits()
         plan, updates = self._planner.plan(limits, self._lanes[0].schedule)
         gaps, tail = gaps_of(updates)
         room = np.zeros(plan.n_updates, np.int32)
         room[: len(gaps)] = gaps
-        arguments = (course, jnp.asarray(room), jnp.int32(len(gaps)), jnp.int32(tail), self._left(plan, limits))
+        arguments = (self._course, room, np.int32(len(gaps)), np.int32(tail), self._left(plan, limits))
         executable = self._executable(plan, arguments)
         start = time.perf_counter()
-        course, record, metrics, done = jax.block_until_ready(executable(*arguments))
-        seconds = time.perf_counter() - start
-        done = np.asarray(done).reshape(-1, 2)
+        self._course, *answer = executable(*arguments)
+        self._n_ahead += len(updates)
+        if plan.limit is None:  # else only the program knows
+            for lane in self._lanes:
+                lane.count(len(updates), int(updates.sum()))
+        return _Chunk(answer, updates, start, plan.limit is None)
+
+    def _show(self, chunk: "_Chunk") -> None:
+        """Waits for a chunk and shows it."""
+        record, metrics, done = jax.tree.map(np.asarray, jax.block_until_ready(chunk.answer))
+        now = time.perf_counter()
+        seconds, self._ready_at = now - max(chunk.start, self._ready_at), now
+        self._n_ahead -= len(chunk.updates)
+        done = done.reshape(-1, 2)
         self._planner.learn_from(int(done[:, 0].max()), seconds)
-        record, metrics = jax.tree.map(np.asarray, (record, metrics))
         for i, lane in enumerate(self._lanes):
             rows, n_updates = done[i].tolist()
+            if not chunk.is_counted:
+                lane.count(rows, n_updates)
             if lane.is_running and rows:
                 lane.show(
-                    lambda i=i: self._course_of(course, i),
+                    lambda i=i: self._course_of(i),
                     *self._shown(record, i, rows, seconds),
                     jax.tree.map(lambda leaf: self._part(leaf, i)[:n_updates], metrics),  # noqa: B023
-                    updates[:rows],
+                    chunk.updates[:rows],
                     n_updates,
                 )
+                if not lane.is_running:
+                    lane.steps_beyond += self._n_ahead
         if any(lane.is_running and lane.reads_policy for lane in self._lanes):
-            again = self._entered()
-            again.over = course.over
-            return again
-        return course
+            over, self._course = self._course.over, self._entered()
+            self._course.over = over
 
     def _left(self, plan: Plan, limits: list[Any]) -> Any:
         """The numbers of the limits that `plan` counts; those of an experiment that has ended are 0."""
         if plan.limit is None:
-            return jnp.zeros(0, jnp.int32)
+            return np.zeros(0, np.int32)
         m = len(numbered(next(limit for limit in limits if limit is not _NOW))[1])
         left = [[0] * m if limit is _NOW else numbered(limit)[1] for limit in limits]
-        array = jnp.asarray(np.minimum(left, _LARGEST).astype(np.int32))
+        array = np.minimum(left, _LARGEST).astype(np.int32)
         return array if self._is_row() else array[0]
 
     def _is_row(self) -> bool:
@@ -106,8 +155,8 @@ class CompiledRun:
     def _part(self, leaf: Any, i: int) -> Any:
         return leaf[i] if self._is_row() else leaf
 
-    def _course_of(self, course: Course, i: int) -> Course:
-        return jax.tree.map(lambda leaf: self._part(leaf, i), course)
+    def _course_of(self, i: int) -> Course:
+        return jax.tree.map(lambda leaf: self._part(leaf, i), self._course)
 
     def _shown(self, record: dict[str, Any], i: int, rows: int, seconds: float) -> tuple[Block, Any]:
         """The record of an experiment as a block, and its states if they are recorded."""

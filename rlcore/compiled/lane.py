@@ -44,6 +44,7 @@ class Lane:
         self.steps_beyond = 0
         self._course: Callable[[], Course] | None = None
         self._learner = learner_of(experiment.policy)
+        self._metrics: dict[str, Any] | None = None
 
     def begin(self, interrupt: Interrupt, traced: Traced) -> None:
         """Runs the stages before the first step."""
@@ -72,6 +73,11 @@ class Lane:
     def limit(self) -> Any:
         """When the run ends at the latest: see `StopCondition.limit`."""
         return self.experiment.stop_condition.limit()
+
+    def count(self, rows: int, n_updates: int) -> None:
+        """Tells the controller of steps and updates."""
+        if self.schedule is not None and self.is_running:
+            self.schedule.advance(rows, n_updates)
 
     def show(
         self,
@@ -103,10 +109,9 @@ class Lane:
                 if n:
                     self._learner._metrics = {name: values[n - 1] for name, values in metrics.items()}
 
-        if self.schedule is not None:
-            self.schedule.advance(len(updates), len(at))
+        if len(at):
+            self._metrics = {name: values[-1] for name, values in metrics.items()}
         self._env.feed(self.experiment.policy, block, states, _fault(block, self.experiment.env), notify)
-        self._metrics = {name: values[len(at) - 1] for name, values in metrics.items()} if len(at) else None
         self._go_on()
 
     def return_policy(self) -> None:

@@ -38,3 +38,13 @@ def numbered(limit: Any) -> tuple[Any, list[int]]:
         return kind, len(numbers) - 1
 
     return number(limit), numbers
+
+
+def after(limit: Any, steps: int) -> Any:
+    """The limit that is left after `steps` in which no episode counted."""
+    if limit is None or not steps:
+        return limit
+    kind, what = limit
+    if kind in ("any", "all"):
+        return kind, tuple(after(one, steps) for one in what)
+    return kind, what - steps if kind == "steps" else what

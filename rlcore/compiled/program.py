@@ -248,7 +248,10 @@ def _tapes(stream: Any, draws: Draws, n: int) -> Any:
 
 
 def _insert(course: Course, tapes: list[Any], at: Any) -> None:
-    here = [None if tape is None else Tape(tuple(jax.lax.dynamic_index_in_dim(piece, at, keepdims=False) for piece in tape)) for tape in tapes]
+    here = [
+        None if tape is None else Tape(tuple(jax.lax.dynamic_index_in_dim(piece, at, keepdims=False) for piece in tape))
+        for tape in tapes
+    ]
     own = streams((course.policy, course.reset_condition))
     for stream, tape in zip(own, here, strict=False):
         stream.tape = tape

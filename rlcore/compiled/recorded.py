@@ -14,10 +14,14 @@ from rlcore.interfaces import Environment
 from rlcore.stages import Staged
 
 
-class RecordedEnvironment(Environment):
-    """Answers `Environment`'s questions from the record; `act` moves on to the next step that must be shown alone.
+FEW = 16  # steps that are shown sooner one by one than as a block
 
-    The steps before that one are shown as blocks to the watchers, if all of them take blocks.
+
+class RecordedEnvironment(Environment):
+    """Answers `Environment`'s questions from the record, one step after the other.
+
+    If the watchers take blocks, they are shown most steps as blocks, and only those one by one at which one of them
+    does something, or the run ends.
 
     Attributes:
         source: The adapter that the run began in.
@@ -73,9 +77,11 @@ class RecordedEnvironment(Environment):
             self._breaks = np.unique(np.concatenate([np.asarray(one, np.int64) for one in shown])).tolist()[::-1]
 
     def pauses(self) -> Iterator[None]:
-        """Waits for the record of more steps."""
+        """Waits for the record of more steps, and shows as a block those before the next one to be shown alone."""
         while self._at >= self._length:
             yield
+        if self._shows_blocks:
+            self._show_block()
 
     def reset(self, seed: int | None = None) -> None:
         """Begins the run at the first call; later the episode that follows in the record."""
@@ -87,9 +93,7 @@ class RecordedEnvironment(Environment):
         self._forget()
 
     def act(self, action: Any) -> None:
-        """Shows the next steps as a block, then the one after them."""
-        if self._shows_blocks:
-            self._show_block()
+        """Shows the next step."""
         at = self._at
         self._at = at + 1
         if self._fault is not None and at >= self._fault[0]:
@@ -99,14 +103,14 @@ class RecordedEnvironment(Environment):
 
     def _show_block(self) -> None:
         """Shows the steps before the next one at which somebody acts or the run ends."""
-        stop = self._breaks[-1]
-        block = self._block[self._at : stop]
-        ends = np.flatnonzero(self._condition.answers(self._policy, block)) if len(block) else ()
-        if len(ends):
-            stop = self._at + int(ends[0])
-            block = self._block[self._at : stop]
-        else:
+        if self._breaks[-1] < self._at:
             self._breaks.pop()
+        stop = self._breaks[-1]
+        if stop - self._at < FEW:
+            return
+        ends = np.flatnonzero(self._condition.answers(self._policy, self._block[self._at : stop]))
+        stop = self._at + int(ends[0]) if len(ends) else stop
+        block = self._block[self._at : stop]
         self._at = stop
         if len(block):
             self._condition.push_block(self._policy, block)

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
+
+from rlcore.block import Block, union
 from rlcore.errors import ConfigError, shorten
 from rlcore.stages import Stage, Staged, check_methods
 from rlcore.struct import shown_as_call
@@ -57,6 +60,11 @@ class EmptyHook(Hook):
     Source: Julia `EmptyHook`.
     """
 
+    reads_policy = False
+
+    def push_block(self, policy: Any, block: Block) -> None:
+        """Does nothing."""
+
 
 class ComposedHook(Hook):
     """Several hooks, called in their order; flat, however they were added up.
@@ -71,6 +79,8 @@ class ComposedHook(Hook):
 
     Source: Julia `ComposedHook`.
     """
+
+    reads_policy = False  # but for its members
 
     def __init__(self, *hooks: Hook) -> None:
         for hook in hooks:
@@ -88,6 +98,8 @@ class ComposedHook(Hook):
                 )
         self.hooks = members
         self.reads_reward = any(member.reads_reward for member in members)
+        self.reads_policy |= any(member.reads_policy for member in members)
+        self.needs_state |= any(member.needs_state for member in members)
 
     def handlers(self, stage: Stage) -> list[Callable[[Any, Any], None]]:
         """What all hooks want to be called at `stage`, in their order."""
@@ -110,6 +122,19 @@ class ComposedHook(Hook):
 
     def post_experiment(self, policy: Any, env: Any) -> None:
         self.push(Stage.POST_EXPERIMENT, policy, env)
+
+    def push_block(self, policy: Any, block: Block) -> None:
+        """Shows the block to all hooks, in their order."""
+        for hook in self.hooks:
+            hook.push_block(policy, block)
+
+    def breaks(self, block: Block) -> np.ndarray:
+        """The steps that any of the hooks names."""
+        return union(hook.breaks(block) for hook in self.hooks)
+
+    def takes_blocks(self) -> bool:
+        """Whether all hooks do."""
+        return super().takes_blocks() and all(hook.takes_blocks() for hook in self.hooks)
 
     def result(self) -> tuple[Any, ...]:
         """The results of all hooks, in their order."""
@@ -184,5 +209,7 @@ def _members(hook: Hook) -> tuple[Hook, ...]:
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
     **{stage.value: ("policy", "env") for stage in Stage},
     "push": ("stage", "policy", "env"),
+    "push_block": ("policy", "block"),
+    "breaks": ("block",),
     "result": (),
 }

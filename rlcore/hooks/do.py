@@ -7,10 +7,13 @@
         print(t, policy.metrics)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from rlcore.arguments import check_function, check_whole
+from rlcore.block import Block
 from rlcore.errors import ConfigError
 from rlcore.hooks.base import Hook
 from rlcore.hooks.rows import rows_begun, rows_skipped
@@ -39,7 +42,7 @@ class DoEveryNSteps(Hook):
         self.f = _checked(self, f, ("t", "policy", "env"))
         self._t = 0
         self._num_envs: int | None = None
-        self._after_end = False
+        self._ended: Sequence[int] = ()
 
     def __call__(self, f: Callable[[int, Any, Any], Any]) -> "DoEveryNSteps":
         """The same hook around the function `f`."""
@@ -51,7 +54,7 @@ class DoEveryNSteps(Hook):
         _check_is_filled(self, self.f)
         self._t = 0
         self._num_envs = env.num_envs
-        self._after_end = False
+        self._ended = ()
 
     def post_act(self, policy: Any, env: Any) -> None:
         """Counts, and calls `f` for every multiple of `n` that was reached."""
@@ -61,10 +64,20 @@ class DoEveryNSteps(Hook):
                 self.f(self._t, policy, env)
             return
         before = self._t
-        self._t += self._num_envs - (len(rows_skipped(env)) if self._after_end else 0)
-        self._after_end = len(env.ended()) > 0
+        self._t += self._num_envs - len(rows_skipped(env, self._ended))
+        self._ended = env.ended()
         for t in _multiples(before, self._t, self.n):
             self.f(t, policy, env)
+
+    def push_block(self, policy: Any, block: Block) -> None:
+        """Counts."""
+        self._t += len(block) * (block.num_envs or 1)
+
+    def breaks(self, block: Block) -> np.ndarray:
+        """The steps that reach a multiple of `n`."""
+        n_rows = block.num_envs or 1
+        reached = _multiples(self._t, self._t + len(block) * n_rows, self.n)
+        return np.unique((np.arange(reached.start, reached.stop, reached.step) - self._t - 1) // n_rows)
 
 
 class DoEveryNEpisodes(Hook):
@@ -125,6 +138,14 @@ class DoEveryNEpisodes(Hook):
         if self.stage is Stage.POST_EPISODE:
             self._advance(len(env.ended()), policy, env)
 
+    def push_block(self, policy: Any, block: Block) -> None:
+        """Counts; where an episode ended in a block, the next one began in it."""
+        self._t += len(block.ends[0])
+
+    def breaks(self, block: Block) -> np.ndarray:
+        """The steps that end an episode which `n` divides, or after which one begins."""
+        return np.unique(block.ends[0][self.n - 1 - self._t % self.n :: self.n])
+
     def _advance(self, n_episodes: int, policy: Any, env: Any) -> None:
         if not n_episodes:
             return
@@ -161,6 +182,9 @@ class DoOnExit(Hook):
     def post_experiment(self, policy: Any, env: Any) -> None:
         """Calls it."""
         self.f(policy, env)
+
+    def push_block(self, policy: Any, block: Block) -> None:
+        """Waits for the end."""
 
 
 def _multiples(before: int, after: int, n: int) -> range:

@@ -1,13 +1,24 @@
 """Hooks that keep the rewards of episodes, or their sums."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from rlcore.arguments import check_flag, check_whole
+from rlcore.block import Block
 from rlcore.hooks.base import Hook
 from rlcore.hooks.plot import show_plot
-from rlcore.hooks.rows import RowSums, check_batchsize, check_keep, record, rows_begun, rows_skipped
+from rlcore.hooks.rows import (
+    RowSums,
+    add_rewards,
+    check_batchsize,
+    check_keep,
+    record,
+    record_by_row,
+    rows_begun,
+    rows_skipped,
+)
 
 
 class RewardsPerEpisode(Hook):
@@ -26,18 +37,19 @@ class RewardsPerEpisode(Hook):
     """
 
     reads_reward = True
+    reads_policy = False
 
     def __init__(self, keep: int | None = None) -> None:
         self._keep = check_keep(keep)
         self._is_single = True
-        self._after_end = False
+        self._ended: Sequence[int] = ()
         self._open: list[list[float]] = [[]]
         self.rewards: list[list[float]] = []
 
     def pre_experiment(self, policy: Any, env: Any) -> None:
         """Starts a new list."""
         self._is_single = env.num_envs is None
-        self._after_end = False
+        self._ended = ()
         self._open = [[] for _ in range(env.num_envs or 1)]
         self.rewards = []
 
@@ -51,16 +63,28 @@ class RewardsPerEpisode(Hook):
         if self._is_single:
             self._open[0].append(float(env.reward()))
             if env.is_over():
-                record(self.rewards, self._open[0], self._keep)
+                record(self.rewards, (self._open[0],), self._keep)
             return
-        skipped = rows_skipped(env) if self._after_end else ()
+        skipped = rows_skipped(env, self._ended)
         for row, reward in enumerate(np.asarray(env.reward(), float).tolist()):
             if row not in skipped:
                 self._open[row].append(reward)
-        ended = env.ended()
-        self._after_end = len(ended) > 0
-        for row in ended:
-            record(self.rewards, self._open[row], self._keep)
+        self._ended = env.ended()
+        for row in self._ended:
+            record(self.rewards, (self._open[row],), self._keep)
+
+    def push_block(self, policy: Any, block: Block) -> None:
+        """Keeps the rewards, and records the lists of the episodes that ended."""
+        columns = block.reward.reshape(len(block), -1).T.tolist()
+        begins = [0] * len(columns)
+        finished = []
+        for step, row in zip(*(places.tolist() for places in block.ends), strict=True):
+            self._open[row] += columns[row][begins[row] : step + 1]
+            finished.append(self._open[row])
+            self._open[row], begins[row] = [], step + 1
+        for rewards, column, begin in zip(self._open, columns, begins, strict=True):
+            rewards += column[begin:]
+        record(self.rewards, finished, self._keep)
 
     def result(self) -> list[list[float]]:
         return self.rewards
@@ -88,6 +112,7 @@ class TotalRewardPerEpisode(Hook):
     """
 
     reads_reward = True
+    reads_policy = False
 
     def __init__(self, display_on_exit: bool = True, keep: int | None = None) -> None:
         self._display_on_exit = check_flag("display_on_exit", display_on_exit)
@@ -116,10 +141,19 @@ class TotalRewardPerEpisode(Hook):
             reward = env.reward()
             self._total += reward if reward.__class__ is float else float(reward)  # a float32 would make the sum one
             if env.is_over():
-                self._record(self._total)
+                self._record((self._total,))
             return
         for row in self._rows.step(env):
-            self._record(self._rows.of(row))
+            self._record((self._rows.of(row),))
+
+    def push_block(self, policy: Any, block: Block) -> None:
+        """Adds the rewards, and records the sums of the episodes that ended."""
+        if self._rows is not None:
+            self._record(self._rows.push_block(block))
+            return
+        sums = np.array([self._total])
+        self._record(add_rewards(sums, block))
+        self._total = sums.item()
 
     def post_experiment(self, policy: Any, env: Any) -> None:
         """Draws the sums."""
@@ -132,9 +166,9 @@ class TotalRewardPerEpisode(Hook):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({len(self.rewards)} episodes)"
 
-    def _record(self, total: float) -> None:
-        self._n_episodes += 1
-        record(self.rewards, total, self._keep)
+    def _record(self, totals: Sequence[float]) -> None:
+        self._n_episodes += len(totals)
+        record(self.rewards, totals, self._keep)
 
 
 class TotalBatchRewardPerEpisode(Hook):
@@ -154,6 +188,7 @@ class TotalBatchRewardPerEpisode(Hook):
     """
 
     reads_reward = True
+    reads_policy = False
 
     def __init__(self, batchsize: int, keep: int | None = None) -> None:
         self._batchsize = check_whole("batchsize", batchsize)
@@ -178,7 +213,11 @@ class TotalBatchRewardPerEpisode(Hook):
     def post_act(self, policy: Any, env: Any) -> None:
         """Adds the rewards, and records the sums of the episodes that ended."""
         for row in self._rows.step(env):
-            record(self.rewards[row], self._rows.of(row), self._keep)
+            record(self.rewards[row], (self._rows.of(row),), self._keep)
+
+    def push_block(self, policy: Any, block: Block) -> None:
+        """Adds the rewards, and records the sums of the episodes that ended."""
+        record_by_row(self.rewards, block.ends[1], self._rows.push_block(block), self._keep)
 
     def result(self) -> list[list[float]]:
         return self.rewards

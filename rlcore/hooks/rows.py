@@ -1,15 +1,16 @@
 """Counting and adding up for every row of an environment, a row being one of several side by side.
 
 A row's step is no step of any episode where it was spent on a reset (`env.is_transition()` is false). That can only
-happen in the step after one in which rows ended, so the mask is read in that step alone.
+happen in the step after the row ended, so that the mask is read for those rows alone. In a block it never happens.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from rlcore.arguments import check_whole
+from rlcore.block import Block
 from rlcore.errors import ConfigError
 
 
@@ -22,22 +23,38 @@ def check_keep(keep: Any) -> int | None:
     return None if keep is None else check_whole("keep (how many episodes to keep; None: all)", keep)
 
 
-def record(history: list[Any], value: Any, keep: int | None) -> None:
-    """Appends `value` and drops the oldest, so that `history` never holds more than `keep`."""
-    history.append(value)
-    if keep is not None and len(history) > keep:
-        del history[0]
+def record(history: list[Any], values: Iterable[Any], keep: int | None) -> None:
+    """Appends `values` and drops the oldest, so that `history` does not hold more than `keep`."""
+    history += values
+    if keep is not None:
+        del history[:-keep]
+
+
+def record_by_row(histories: list[list[Any]], rows: np.ndarray, values: Iterable[Any], keep: int | None) -> None:
+    """Appends each of the `values` to the history of its row, then drops the oldest of every row."""
+    for row, value in zip(rows.tolist(), values, strict=True):
+        histories[row].append(value)
+    for history in histories:
+        record(history, (), keep)
 
 
 def rows_begun(env: Any) -> Sequence[int]:
     """The rows whose episode begins at PRE_EPISODE: those that ended, or all of them right after a reset."""
     ended = env.ended()
-    return ended if len(ended) else range(env.num_envs or 1)
+    return as_list(ended) if len(ended) else range(env.num_envs or 1)
 
 
-def rows_skipped(env: Any) -> list[int]:
-    """The rows whose step was spent on a reset."""
-    return np.flatnonzero(~np.asarray(env.is_transition(), bool)).tolist()
+def rows_skipped(env: Any, ended: Sequence[int]) -> list[int]:
+    """The rows whose step was spent on a reset, out of those that `ended` in the step before."""
+    if not len(ended):
+        return []
+    moved = np.asarray(env.is_transition())
+    return [row for row in ended if not moved.item(row)]
+
+
+def as_list(rows: Sequence[int]) -> list[int]:
+    """The same as Python ints, which are quicker to loop over and to index with than NumPy's."""
+    return np.asarray(rows).tolist()
 
 
 def check_batchsize(batchsize: int, env: Any, hook: str) -> None:
@@ -56,12 +73,12 @@ def check_batchsize(batchsize: int, env: Any, hook: str) -> None:
 class RowSteps:
     """Counts the steps of every row's episode; a step in which nothing ended costs one addition for all rows."""
 
-    __slots__ = ("_after_end", "_count", "_starts")
+    __slots__ = ("_count", "_ended", "_starts")
 
     def __init__(self, num_envs: int) -> None:
         self._count = 0  # steps of the loop
         self._starts = [0] * num_envs  # what the count was when a row's episode began
-        self._after_end = False
+        self._ended: Sequence[int] = ()
 
     def begin(self, env: Any) -> None:
         """Starts the rows that begin at PRE_EPISODE from zero."""
@@ -71,12 +88,22 @@ class RowSteps:
     def step(self, env: Any) -> Sequence[int]:
         """Counts one step of every row; the rows that ended with it."""
         self._count += 1
-        if self._after_end:
-            for row in rows_skipped(env):
+        if len(self._ended):
+            for row in rows_skipped(env, self._ended):
                 self._starts[row] += 1
-        ended: Sequence[int] = env.ended()
-        self._after_end = len(ended) > 0
-        return ended
+        ended = env.ended()
+        self._ended = as_list(ended) if len(ended) else ()
+        return self._ended
+
+    def push_block(self, block: Block) -> list[int]:
+        """Counts the steps of a block; the lengths of the episodes that ended in it, in the order of `block.ends`."""
+        lengths = []
+        for step, row in zip(*(places.tolist() for places in block.ends), strict=True):
+            end = self._count + step + 1
+            lengths.append(end - self._starts[row])
+            self._starts[row] = end
+        self._count += len(block)
+        return lengths
 
     def of(self, row: int) -> int:
         """The steps of the row's episode so far."""
@@ -86,11 +113,11 @@ class RowSteps:
 class RowSums:
     """Adds up the rewards of every row's episode, in float64."""
 
-    __slots__ = ("_after_end", "_sums")
+    __slots__ = ("_ended", "_sums")
 
     def __init__(self, num_envs: int) -> None:
         self._sums = np.zeros(num_envs)
-        self._after_end = False
+        self._ended: Sequence[int] = ()
 
     def begin(self, env: Any) -> None:
         """Starts the rows that begin at PRE_EPISODE from zero."""
@@ -99,14 +126,52 @@ class RowSums:
 
     def step(self, env: Any) -> Sequence[int]:
         """Adds the rewards of one step; the rows that ended with it."""
-        if self._after_end:
-            np.add(self._sums, env.reward(), out=self._sums, where=env.is_transition())
-        else:
-            self._sums += env.reward()
-        ended: Sequence[int] = env.ended()
-        self._after_end = len(ended) > 0
-        return ended
+        self._sums += env.reward()
+        if len(self._ended):
+            for row in rows_skipped(env, self._ended):
+                self._sums[row] = 0.0  # whose episode has not taken a step yet
+        ended = env.ended()
+        self._ended = as_list(ended) if len(ended) else ()
+        return self._ended
+
+    def push_block(self, block: Block) -> list[float]:
+        """Adds the rewards of a block; the sums of the episodes that ended in it, in the order of `block.ends`."""
+        return add_rewards(self._sums, block)
 
     def of(self, row: int) -> float:
         """The sum of the row's episode so far."""
         return float(self._sums[row])
+
+
+def add_rewards(sums: np.ndarray, block: Block) -> list[float]:
+    """Adds the rewards of a block to the sums of the open episodes, one after the other as single steps would.
+
+    Args:
+        sums: `[num_envs]` float64, of the episodes that are open before the block; then of those open after it.
+        block: The steps.
+
+    Returns:
+        The sums of the episodes that ended, in the order of `block.ends`.
+    """
+    rewards, over = (array.reshape(len(block), -1) for array in (block.reward, block.over))
+    n_steps = max(1, _MOST // len(sums))
+    totals = []
+    for i in range(0, len(block), n_steps):
+        totals += _add_some(sums, rewards[i : i + n_steps], over[i : i + n_steps])
+    return totals
+
+
+def _add_some(sums: np.ndarray, rewards: np.ndarray, over: np.ndarray) -> list[float]:
+    n_rows = len(sums)
+    places = np.empty((len(over) + 1, n_rows), np.intp)  # of each reward's episode in `by_episode`; then of the next
+    places[0] = np.arange(n_rows)
+    np.multiply(over, n_rows, out=places[1:])
+    np.cumsum(places, axis=0, out=places)
+    by_episode = np.zeros(places[-1].max() + 1)
+    by_episode[:n_rows] = sums
+    np.add.at(by_episode, places[:-1].ravel(), rewards.astype(float).ravel())  # one after the other where places recur
+    sums[:] = by_episode[places[-1]]
+    return by_episode[places[:-1][over]].tolist()
+
+
+_MOST = 12_000  # rewards at a time: larger arrays get fresh memory at every call, which takes longer than the sums

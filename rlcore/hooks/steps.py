@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
+
 from rlcore.arguments import check_whole
+from rlcore.block import Block
 from rlcore.hooks.base import Hook
-from rlcore.hooks.rows import RowSteps, check_batchsize, check_keep, record
+from rlcore.hooks.rows import RowSteps, check_batchsize, check_keep, record, record_by_row
 
 
 class StepsPerEpisode(Hook):
@@ -21,6 +24,8 @@ class StepsPerEpisode(Hook):
 
     Source: Julia `StepsPerEpisode`.
     """
+
+    reads_policy = False
 
     def __init__(self, keep: int | None = None) -> None:
         self._keep = check_keep(keep)
@@ -45,10 +50,19 @@ class StepsPerEpisode(Hook):
         if self._rows is None:
             self._count += 1
             if env.is_over():
-                record(self.steps, self._count, self._keep)
+                record(self.steps, (self._count,), self._keep)
             return
         for row in self._rows.step(env):
-            record(self.steps, self._rows.of(row), self._keep)
+            record(self.steps, (self._rows.of(row),), self._keep)
+
+    def push_block(self, policy: Any, block: Block) -> None:
+        """Records the lengths of the episodes that ended."""
+        if self._rows is not None:
+            lengths = self._rows.push_block(block)
+        else:
+            bounds = np.concatenate(([-1 - self._count], block.ends[0], [len(block) - 1]))
+            *lengths, self._count = np.diff(bounds).tolist()
+        record(self.steps, lengths, self._keep)
 
     def result(self) -> list[int]:
         return self.steps
@@ -73,6 +87,8 @@ class BatchStepsPerEpisode(Hook):
     Source: Julia `BatchStepsPerEpisode`.
     """
 
+    reads_policy = False
+
     def __init__(self, batchsize: int, keep: int | None = None) -> None:
         self._batchsize = check_whole("batchsize", batchsize)
         self._keep = check_keep(keep)
@@ -96,7 +112,11 @@ class BatchStepsPerEpisode(Hook):
     def post_act(self, policy: Any, env: Any) -> None:
         """Counts the step, and records the counts of the episodes that ended."""
         for row in self._rows.step(env):
-            record(self.steps[row], self._rows.of(row), self._keep)
+            record(self.steps[row], (self._rows.of(row),), self._keep)
+
+    def push_block(self, policy: Any, block: Block) -> None:
+        """Records the lengths of the episodes that ended."""
+        record_by_row(self.steps, block.ends[1], self._rows.push_block(block), self._keep)
 
     def result(self) -> list[list[int]]:
         return self.steps

@@ -1,11 +1,15 @@
 """A hook that measures how long steps take."""
 
 from collections import deque
+from collections.abc import Callable
 from itertools import pairwise
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from rlcore.arguments import check_whole
+from rlcore.block import Block
 from rlcore.hooks.base import Hook
 
 
@@ -24,8 +28,11 @@ class TimePerStep(Hook):
     Source: Julia `TimePerStep`.
     """
 
+    reads_policy = False
+
     def __init__(self, max_steps: int = 100) -> None:
         self._max_steps = check_whole("max_steps", max_steps)
+        self._clock: Callable[[], float] = perf_counter
         self._stamps = self._no_stamps()
 
     @property
@@ -35,17 +42,30 @@ class TimePerStep(Hook):
         return steps[-self._max_steps :]
 
     def pre_experiment(self, policy: Any, env: Any) -> None:
-        """Forgets the run before."""
+        """Forgets the run before, and finds the clock: an environment that shows recorded steps has its own."""
+        self._clock = getattr(env, "clock", perf_counter)
         self._stamps = self._no_stamps()
 
     def pre_episode(self, policy: Any, env: Any) -> None:
         """Starts the clock of the first step after the reset."""
         self._stamps.append(None)
-        self._stamps.append(perf_counter())
+        self._stamps.append(self._clock())
 
     def post_act(self, policy: Any, env: Any) -> None:
         """Ends the step and starts the next."""
-        self._stamps.append(perf_counter())  # subtracted when asked for: this runs every step
+        clock = self._clock  # an attribute is quicker to read than to call
+        self._stamps.append(clock())  # subtracted when asked for: this runs every step
+
+    def push_block(self, policy: Any, block: Block) -> None:
+        """Stamps the latest steps evenly, the last one with the time that it is now."""
+        n_steps = min(len(block), 3 * self._max_steps)
+        stamps = (self._clock() - block.seconds * np.arange(n_steps)[::-1]).tolist()
+        ends = block.end_steps - (len(block) - n_steps)
+        begin = 0
+        for end in ends[ends >= 0].tolist():
+            self._stamps += [*stamps[begin : end + 1], None, stamps[end]]
+            begin = end + 1
+        self._stamps += stamps[begin:]
 
     def result(self) -> list[float]:
         return self.times
