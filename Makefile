@@ -21,6 +21,7 @@ bench:
 	$(PYTHON) benchmarks/import_time.py
 	$(PYTHON) benchmarks/loop.py
 	$(PYTHON) benchmarks/tabular.py
+	$(PYTHON) benchmarks/compiled.py
 	$(PYTHON) benchmarks/dqn_throughput.py
 	$(PYTHON) benchmarks/dqn_wall_clock.py
 

@@ -12,7 +12,8 @@ from rlcore.compiled.schedule import Schedule
 
 MOST_ROWS = 65_536  # of a chunk
 MOST_STEPS = 1_048_576  # of a chunk, over all environments and experiments: that much record is kept
-MOST_NUMBERS = 4_000_000  # random numbers that are drawn beforehand for a chunk
+MOST_NUMBERS = 1_000_000  # random numbers that are drawn beforehand for a chunk, so that they stay in the cache
+FEW_ROWS = 512  # with fewer steps a chunk would mostly be overhead, however many numbers they take
 FIRST_ROWS = 64
 SECONDS = 0.3  # that a chunk should take, so that bars move and Ctrl-C is answered
 
@@ -61,7 +62,9 @@ class Planner:
         if schedule is not None:
             numbers += self._traced.update_numbers * schedule.most(1024) / 1024
         steps = MOST_STEPS / (self._num_envs * self._n_lanes)
-        return 1 << max(4, int(math.log2(min(MOST_ROWS, steps, MOST_NUMBERS / (numbers * self._n_lanes)))))
+        return 1 << max(
+            4, int(math.log2(min(MOST_ROWS, steps, max(FEW_ROWS, MOST_NUMBERS / (numbers * self._n_lanes)))))
+        )
 
 
 def _in_one_way(updates: np.ndarray, is_every_step: bool) -> tuple[np.ndarray, bool]:

@@ -34,7 +34,7 @@ class MultiArmedBandit(Environment):
     random: Random
     true_values: Any
     _is_drawn: Any = False
-    _reward: Any = 0.0
+    _reward: Any = np.float32(0.0)
     _is_over: Any = False
 
     def __init__(self, n_arms: int = 10, seed: int | None = None) -> None:
@@ -52,9 +52,10 @@ class MultiArmedBandit(Environment):
             self.random = stream(seed, "MultiArmedBandit")
             self._is_drawn = False
         fresh = self.random.normal(self.n_arms)  # drawn every time, so that every reset takes as many numbers
-        self.true_values = namespace(fresh).where(self._is_drawn, self.true_values, fresh)
+        xp = namespace(fresh)
+        self.true_values = xp.where(self._is_drawn, self.true_values, fresh)
         self._is_drawn = True
-        self._reward = 0.0
+        self._reward = xp.float32(0.0)
         self._is_over = False
 
     def act(self, action: Any) -> None:

@@ -9,6 +9,7 @@ from gymnasium.vector import AutoresetMode
 from rlcore.arguments import check_whole, named
 from rlcore.environments.contract import contract_problems, space_of, takes_seed
 from rlcore.environments.jax_environment import JaxEnvironment, JaxEnvironments
+from rlcore.environments.libraries import wrap_functional
 from rlcore.environments.single import SingleEnvironment
 from rlcore.environments.transforms import _Transforms, check_transforms
 from rlcore.environments.vector import VectorEnvironment
@@ -25,8 +26,9 @@ def as_environment(
     """Puts the adapter around an environment that the loop and policies need; an adapter comes back as it is.
 
     Args:
-        env: A Gymnasium id, a Gymnasium environment or vector environment, or an `Environment` of your own, which is
-            a JAX environment if it is a `@struct` whose methods can be traced.
+        env: A Gymnasium id, a Gymnasium environment, vector environment or functional environment, a gymnax or pgx
+            environment, or an `Environment` of your own, which is a JAX environment if it is a `@struct` whose methods
+            can be traced.
         state: A function from the environment's state to the one that policies see, or a pair of it and its space;
             without a space it is found by transforming one element of the environment's space. Several
             environments: it gets and gives all rows at once.
@@ -47,6 +49,7 @@ def as_environment(
         if transforms != (None, None, None) or num_envs is not None:
             raise ConfigError("env is an adapter already, so it takes no functions; pass the environment inside it")
         return env
+    env = wrap_functional(env) or env
     if isinstance(env, str):
         env = _make(env, num_envs)
     elif num_envs is not None and not is_struct(env):

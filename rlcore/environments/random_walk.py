@@ -44,7 +44,7 @@ class RandomWalk1D(Environment):
 
     def reset(self, seed: int | None = None) -> None:
         """Goes back to `start`; there is nothing to seed."""
-        self.position = self.start
+        self.position = self.start + 0 * self.position  # an int on the host, of the position's dtype in a trace
 
     def act(self, action: Any) -> None:
         """Steps left (0) or right (1)."""
