@@ -1,51 +1,25 @@
 """An experiment: what runs, where, until when, and who watches."""
 
-import inspect
 import secrets
 from typing import Any, NamedTuple, Self
 
-import gymnasium
 import numpy as np
 
-from rlcore.arguments import check_whole, named
+from rlcore.arguments import check_whole
 from rlcore.compiled import CompiledRun
+from rlcore.composition import check_conditions, check_policy, expect
 from rlcore.environments import as_environment
-from rlcore.errors import ConfigError, HookError, shorten
+from rlcore.errors import ConfigError, shorten
 from rlcore.hooks import EmptyHook, Hook
-from rlcore.hooks.base import check_hook, check_is_hook
-from rlcore.interfaces import Environment, Explorer, Learner, Policy
+from rlcore.hooks.base import check_hook
+from rlcore.interfaces import Environment, Policy
 from rlcore.random import Random, check_seed, name_streams
-from rlcore.reset_conditions import ResetAfterNSteps, ResetCondition, ResetIfAny, ResetIfEnvTerminated
+from rlcore.reset_conditions import ResetAfterNSteps, ResetCondition, ResetIfEnvTerminated
 from rlcore.run import run_loop
 from rlcore.signals import Interrupt
-from rlcore.stages import Stage, check_arguments, check_methods, check_written, is_written
-from rlcore.stop_conditions import StopAfterNEpisodes, StopCondition, leaf_conditions
-from rlcore.struct import check_tree, explain_undeclared, walk
-
-_WATCHING = {stage.value: ("policy", "env") for stage in Stage}
-_CONDITION = _WATCHING | {"check": ("policy", "env")}
-_STOP = _CONDITION | {"push_block": ("policy", "block"), "breaks": ("block",), "answers": ("policy", "block")}
-_POLICY = {stage.value: ("env",) for stage in Stage} | {
-    "post_act": ("env", "action"),
-    "plan": ("env",),
-    "prob": ("env",),
-    "optimise": ("stage", "trajectory=None"),
-    "check": ("env",),
-}
-_EXPLORER = {
-    "plan": ("values", "mask=None"),
-    "prob": ("values", "mask=None"),
-    "decide": ("n_actions", "shape=()", "mask=None"),
-    "finish": ("explore", "action", "values", "mask=None"),
-    "check": ("n_actions",),
-}
-_LEARNER = {
-    "forward": ("state",),
-    "objective": ("parameters", "batch"),
-    "update": ("batch",),
-    "optimise": ("stage", "trajectory=None"),
-    "check": ("env",),
-}
+from rlcore.stages import Stage
+from rlcore.stop_conditions import StopAfterNEpisodes, StopCondition
+from rlcore.struct import explain_undeclared, walk
 
 _running: set[int] = set()  # identities of the environments, without adapters and wrappers, of the runs under way
 
@@ -93,14 +67,14 @@ class Experiment:
         reset_condition: ResetCondition | None = None,
         seed: int | None = None,
     ) -> None:
-        self.policy = _expect("policy", policy, Policy)
+        self.policy = expect("policy", policy, Policy)
         self.env = as_environment(env)
-        self.stop_condition = _expect("stop_condition", stop_condition, StopCondition)
-        self.hook = EmptyHook() if hook is None else _expect("hook", hook, Hook)
+        self.stop_condition = expect("stop_condition", stop_condition, StopCondition)
+        self.hook = EmptyHook() if hook is None else expect("hook", hook, Hook)
         self.reset_condition = (
             ResetIfEnvTerminated()
             if reset_condition is None
-            else _expect("reset_condition", reset_condition, ResetCondition)
+            else expect("reset_condition", reset_condition, ResetCondition)
         )
         self.seed = secrets.randbits(32) if seed is None else check_seed(seed)
         self.stop_reason: str | None = None
@@ -113,21 +87,15 @@ class Experiment:
         self.env.seed(self.seed)
 
     def _check(self) -> None:
-        check_tree(self.policy, "policy")
-        for _, part in walk(self.policy):
-            _check_part(part, learns=not isinstance(self.policy, _Player))
+        check_policy(self.policy, learns=not isinstance(self.policy, _Player))
         check_hook(self.hook)
-        for condition in leaf_conditions(self.stop_condition):
-            check_methods(condition, _STOP)
-            check_written(condition, StopCondition, "check")
+        check_conditions(self.stop_condition, self.reset_condition)
         reset = self.reset_condition
-        for cut in reset.conditions if isinstance(reset, ResetIfAny) else (reset,):
-            check_methods(cut, _CONDITION)
-            check_written(cut, ResetCondition, "check")
         if type(reset) is not ResetIfEnvTerminated and not self.env.can_truncate_rows():
             raise ConfigError(
                 f"reset_condition is {type(reset).__name__}, but {self.env.name} resets its rows itself, so no episode "
-                "can be cut from outside; make it with autoreset_mode=AutoresetMode.DISABLED, or use its own time limit"
+                "can be cut from outside; use its own time limit, or, for Gymnasium's vector environments, "
+                "autoreset_mode=AutoresetMode.DISABLED"
             )
         self.policy.check(self.env)
 
@@ -216,89 +184,11 @@ class Experiment:
         )
 
 
-def _check_part(part: Any, learns: bool) -> None:
-    """Refuses a policy, explorer or learner that misses a method, or whose methods take other arguments."""
-    if isinstance(part, Policy):
-        check_methods(part, _POLICY)
-        check_written(part, Policy, "plan")
-    elif isinstance(part, Explorer):
-        check_written(part, Explorer, "plan")
-        check_arguments(part, _EXPLORER)
-        _check_halves(part)
-    elif isinstance(part, Learner):
-        check_written(part, Learner, "forward")
-        check_arguments(part, _LEARNER)
-        if learns:
-            _check_learns(part)
-
-
-def _check_halves(explorer: Explorer) -> None:
-    """Refuses a `plan` of one's own beside an inherited `finish`: `QBasedPolicy` asks for the halves alone."""
-    line = type(explorer).__mro__
-    plan, finish = (next(kind for kind in line if name in vars(kind)) for name in ("plan", "finish"))
-    if line.index(plan) < line.index(finish) and finish is not Explorer:
-        raise HookError(
-            f"{plan.__name__} has written plan, but inherits decide and finish from {finish.__name__}, which are what "
-            "a QBasedPolicy calls; write these two as well, or derive the class from Explorer"
-        )
-
-
-def _check_learns(learner: Learner) -> None:
-    name = type(learner).__name__
-    if is_written(learner, Learner, "update") or is_written(learner, Learner, "optimise"):
-        return
-    if not is_written(learner, Learner, "objective"):
-        raise HookError(
-            f"{name} has written neither objective nor update, so it can't learn; write "
-            "def objective(self, parameters, batch): the loss, a scalar, and a dict of metrics; or "
-            "def update(self, batch): learns without gradients and returns a dict of metrics"
-        )
-    if not hasattr(getattr(learner, "approximator", None), "parameters"):
-        raise ConfigError(
-            f"{name} has an objective, but no approximator whose parameters could learn; declare the field "
-            "`approximator: Approximator` and set it, or write def update(self, batch)"
-        )
-
-
 def _identities(env: Any) -> set[int]:
     """The environment inside the adapter and all wrappers, and those that a vector environment is made of."""
     source = getattr(env.source, "unwrapped", env.source)
     inside = getattr(source, "envs", None) or ()
     return {id(source), *(id(getattr(one, "unwrapped", one)) for one in inside)}
-
-
-def _expect(name: str, value: Any, kind: type) -> Any:
-    if isinstance(value, kind):
-        return value
-    for place, other in _PLACES.items():
-        if isinstance(value, other):
-            raise ConfigError(f"{name} is {named(value)}, expected a {kind.__name__}; {place}")
-    if kind is Hook:
-        check_is_hook(value)
-    advice = f"pass one such as {_EXAMPLES[kind]}"
-    if isinstance(value, type):
-        advice = f"pass an instance, not the class: {value.__name__}(...)"
-    elif isinstance(value, int) and not isinstance(value, bool) and kind is not Policy:
-        advice = f"write {_EXAMPLES[kind].partition('(')[0]}({value})"
-    elif inspect.isroutine(value):
-        method = "plan(self, env)" if kind is Policy else "check(self, policy, env)"
-        advice = f"derive a class from {kind.__name__} and write its method {method}"
-    raise ConfigError(f"{name} is {named(value)}, expected a {kind.__name__}; {advice}")
-
-
-_PLACES = {
-    "pass it as hook=": Hook,
-    "pass it as stop_condition=": StopCondition,
-    "pass it as reset_condition=": ResetCondition,
-    "pass it as policy=, the first argument": Policy,
-    "pass it as env=, the second argument": Environment | gymnasium.Env | gymnasium.vector.VectorEnv,
-    "wrap it: QBasedPolicy(learner, explorer)": Learner | Explorer,
-}
-_EXAMPLES: dict[type, str] = {
-    Policy: "RandomPolicy()",
-    StopCondition: "StopAfterNSteps(10_000)",
-    ResetCondition: "ResetAfterNSteps(500)",
-}
 
 
 def run(
@@ -347,7 +237,7 @@ def evaluate(
     Raises:
         ConfigError: A wrong argument, or an environment that is in use.
     """
-    _expect("policy", policy, Policy)
+    expect("policy", policy, Policy)
     check_whole("n_episodes", n_episodes)
     env = as_environment(env)
     streams = [(part, part._key, part._count) for _, part in walk(policy) if isinstance(part, Random)]

@@ -11,7 +11,6 @@ import hashlib
 import math
 import operator
 import secrets
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import jax
@@ -19,13 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.tree_util import GetAttrKey
 
-from rlcore.errors import ConfigError, RLCoreError
+from rlcore.errors import ConfigError
 from rlcore.struct import is_traced, walk
+from rlcore.tape import Ledger, Tape
+from rlcore.threefry import TRANSFORMS, advanced, high_product, keys_at, threefry, words_at
 
 BLOCK = 4096  # numbers hashed at a time on the host
 FEW = 32  # up to so many numbers at a time a Python list is quicker than NumPy
-_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-_LOW = 0xFFFFFFFF
 
 Shape = int | tuple[int, ...] | None
 
@@ -115,7 +114,7 @@ class Random:
             return words * int(high) >> 32
         if isinstance(words, np.ndarray):
             return (words.astype(np.uint64) * np.uint64(high) >> np.uint64(32)).astype(np.int64)
-        return _high_product(words, jnp.asarray(high).astype(jnp.uint32)).astype(jnp.int32)
+        return high_product(words, jnp.asarray(high).astype(jnp.uint32)).astype(jnp.int32)
 
     def normal(self, shape: Shape = None) -> Any:
         """Float32 numbers of the standard normal distribution, the inverse of its CDF at u(i)."""
@@ -131,7 +130,7 @@ class Random:
             return jax.random.wrap_key_data(self.tape.take("_keys", 1)[0])
         if self._is_traced():
             self._at += 1
-            return jax.random.wrap_key_data(_keys_at(self._key, self._base, self._at - 1))
+            return jax.random.wrap_key_data(keys_at(self._key, self._base, self._at - 1))
         high, low = divmod(self.count, 1 << 32)
         self._draw("_words", 1)
         words = np.concatenate(threefry(self._key, np.array([high | 1 << 31], np.uint32), np.array([low], np.uint32)))
@@ -147,7 +146,7 @@ class Random:
             return numbers[0] if shape is None else numbers.reshape(shape)
         if self._is_traced():
             offsets = self._at + np.arange(size, dtype=np.uint32)
-            numbers = _TRANSFORMS[kind](words_at(self._key, self._base, offsets))
+            numbers = TRANSFORMS[kind](words_at(self._key, self._base, offsets))
             self._at += size
             return numbers[0] if shape is None else numbers.reshape(shape)
         pieces: list[np.ndarray] = []
@@ -182,7 +181,7 @@ class Random:
     def _array(self, kind: str) -> np.ndarray:
         assert self._arrays is not None
         if kind not in self._arrays:
-            numbers = np.asarray(_TRANSFORMS[kind](self._arrays["_words"]))
+            numbers = np.asarray(TRANSFORMS[kind](self._arrays["_words"]))
             numbers.flags.writeable = False
             self._arrays[kind] = numbers
         return self._arrays[kind]
@@ -206,91 +205,6 @@ def _restore(key: Any, count: Any, tape: Any) -> Random:
     random = object.__new__(Random)
     random._key, random._count, random.tape = key, count, tape
     return random
-
-
-class Ledger:
-    """Notes what is drawn, so that a tape can be made of it; the numbers that it gives mean nothing.
-
-    Attributes:
-        draws: The kind and the size of every draw, in order.
-    """
-
-    __slots__ = ("draws",)
-
-    def __init__(self, draws: tuple[tuple[str, int], ...] = ()) -> None:
-        self.draws = draws
-
-    def take(self, kind: str, size: int) -> jax.Array:
-        """Notes a draw."""
-        self.draws = (*self.draws, (kind, size))
-        return jnp.zeros((size, 2) if kind == "_keys" else size, _DTYPES[kind])
-
-
-class Tape:
-    """The numbers of one step, drawn beforehand with those of many others.
-
-    Attributes:
-        pieces: One array per draw that is still to come, `[size]` (`[size, 2]` words for keys).
-    """
-
-    __slots__ = ("pieces",)
-
-    def __init__(self, pieces: tuple[Any, ...]) -> None:
-        self.pieces = pieces
-
-    def take(self, kind: str, size: int) -> Any:
-        """The numbers of the next draw.
-
-        Raises:
-            RLCoreError: The step draws other numbers than those that the tape was made for.
-        """
-        piece = self.pieces[0] if self.pieces else None
-        if piece is None or piece.shape[0] != size or piece.dtype != _DTYPES[kind]:
-            raise RLCoreError(
-                f"a step draws {size} numbers ({kind[1:]}) where the step before drew others; expected the same draws "
-                "in every step: draw all numbers whatever happens, and choose with jnp.where among results"
-            )
-        self.pieces = self.pieces[1:]
-        return piece
-
-
-jax.tree_util.register_pytree_node(Ledger, lambda self: ((), self.draws), lambda draws, _: Ledger(draws))
-jax.tree_util.register_pytree_node(Tape, lambda self: (self.pieces, None), lambda _, pieces: Tape(tuple(pieces)))
-
-
-def tape_of(key: jax.Array, count: jax.Array, draws: tuple[tuple[str, int], ...], n: int) -> tuple[jax.Array, ...]:
-    """The numbers of `n` steps that draw `draws` each, from a stream at `count` on: one array per draw.
-
-    Args:
-        key: `[2]`; of a row of streams `[rows, 2]`.
-        count: Likewise.
-        draws: The kind and the size of each draw.
-        n: How many steps.
-
-    Returns:
-        `[n, size]` each, of a row of streams `[n, rows, size]`; keys have a last axis of two words.
-    """
-    per_step, start, pieces = sum(size for _, size in draws), 0, []
-    key, count = key[..., None, :], count[..., None, :]
-    for kind, size in draws:
-        steps = jnp.arange(n, dtype=jnp.uint32).reshape(n, *(1,) * (key.ndim - 1))
-        offsets = steps * jnp.uint32(per_step) + jnp.uint32(start) + jnp.arange(size, dtype=jnp.uint32)
-        pieces.append(
-            _keys_at(key, count, offsets) if kind == "_keys" else _TRANSFORMS[kind](words_at(key, count, offsets))
-        )
-        start += size
-    return tuple(pieces)
-
-
-def advanced(count: jax.Array, n: Any) -> jax.Array:
-    """A count of two words `[..., 2]`, `n` numbers later; traceable."""
-    return jnp.stack(_add(count, n), axis=-1)
-
-
-def _keys_at(key: jax.Array, count: Any, offsets: Any) -> jax.Array:
-    """The words `[..., 2]` of the JAX keys that stand `offsets` numbers after `count`."""
-    high, low = _add(count, offsets)
-    return jnp.stack(threefry(key, high | jnp.uint32(1 << 31), low), axis=-1)
 
 
 def stream(seed: int, name: str) -> Random:
@@ -345,30 +259,6 @@ def name_streams(component: Any, seed: int, path: str) -> None:
             part._key, part._count = stream_key(seed, place), 0
 
 
-def threefry(key: Any, high: Any, low: Any) -> tuple[Any, Any]:
-    """Threefry-2x32 with 20 rounds, in NumPy or JAX: the two words for every counter (`high`, `low`).
-
-    `key` is `[..., 2]`, its leading axes and those of the counters are broadcast; all are uint32.
-    """
-    keys = [key[..., 0], key[..., 1]]
-    keys.append(keys[0] ^ keys[1] ^ np.uint32(0x1BD11BDA))
-    with np.errstate(over="ignore"):
-        x, y = high + keys[0], low + keys[1]
-        for i in range(5):
-            for turn in _ROTATIONS[i % 2]:
-                x = x + y
-                y = (y << np.uint32(turn) | y >> np.uint32(32 - turn)) ^ x
-            x, y = x + keys[(i + 1) % 3], y + keys[(i + 2) % 3] + np.uint32(i + 1)
-    return x, y
-
-
-def words_at(key: jax.Array, count: Any, offsets: Any) -> jax.Array:
-    """The words (uint32) of a stream `offsets` numbers after `count` (`[..., 2]` uint32: high, low); traceable."""
-    high, low = _add(count, offsets)
-    first, second = threefry(key, high >> 1, low >> 1 | high << 31)
-    return jnp.where(low & 1, second, first)
-
-
 def _halves(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The high and the low words of 64-bit counts."""
     return (counts >> np.uint64(32)).astype(np.uint32), counts.astype(np.uint32)
@@ -376,52 +266,3 @@ def _halves(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _is_few(shape: Shape) -> bool:
     return shape is None or (isinstance(shape, int) and shape <= FEW)
-
-
-def _add(count: Any, n: Any) -> tuple[jax.Array, jax.Array]:
-    """The high and the low word of `count + n`, for a count of two words (`[..., 2]`)."""
-    count = jnp.asarray(divmod(count, 1 << 32) if isinstance(count, int) else count, jnp.uint32)
-    low = count[..., 1] + jnp.asarray(n).astype(jnp.uint32)
-    return count[..., 0] + (low < count[..., 1]).astype(jnp.uint32), low
-
-
-def _high_product(a: jax.Array, b: jax.Array) -> jax.Array:
-    """The high word of the 64-bit product of two uint32, without 64-bit numbers."""
-    a_high, a_low, b_high, b_low = a >> 16, a & 0xFFFF, b >> 16, b & 0xFFFF
-    first = a_high * b_low + (a_low * b_low >> 16)
-    second = a_low * b_high + (first & 0xFFFF)
-    return a_high * b_high + (first >> 16) + (second >> 16)
-
-
-def _uniform(words: Any) -> Any:
-    return (words >> 8).astype(np.float32) * np.float32(2.0**-24)
-
-
-def _between(words: Any) -> jax.Array:
-    """Inside (0, 1): 23 bits and a half, so that neither logarithm meets 0."""
-    return (words >> 9).astype(np.float32) * np.float32(2.0**-23) + np.float32(2.0**-24)
-
-
-@jax.jit
-def _normal(words: jax.Array) -> jax.Array:
-    return jax.scipy.special.ndtri(_between(words))
-
-
-@jax.jit
-def _gumbel(words: jax.Array) -> jax.Array:
-    return -jnp.log(-jnp.log(_between(words)))
-
-
-_TRANSFORMS: dict[str, Callable[[Any], Any]] = {
-    "_words": lambda words: words,
-    "_floats": _uniform,
-    "_normals": _normal,
-    "_gumbels": _gumbel,
-}
-_DTYPES = {
-    "_words": np.uint32,
-    "_floats": np.float32,
-    "_normals": np.float32,
-    "_gumbels": np.float32,
-    "_keys": np.uint32,
-}

@@ -2,7 +2,7 @@
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ def run_loop(
     reset_condition: ResetCondition,
     interrupt: Interrupt,
     actor: Policy | None = None,
-) -> Iterator[None]:
+) -> Generator[None]:
     """Runs episodes until the stop condition, an interrupt or an exception ends the run.
 
     At each stage conditions are called first, then the policy to keep what happened, then to learn, then hooks.

@@ -15,13 +15,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rlcore"
 FLOORS = {
-    **dict.fromkeys(["stages", "interfaces", "errors", "struct", "random", "arguments", "signals", "block", "fixed", "leaves"], 0),
+    **dict.fromkeys(["stages", "interfaces", "errors", "struct", "random", "arguments", "signals", "block", "fixed", "leaves", "tape", "threefry"], 0),
     **dict.fromkeys(["stop_conditions", "reset_conditions", "returns"], 1),
     **dict.fromkeys(["explorers", "networks", "trajectories", "environments"], 1),
     **dict.fromkeys(["hooks", "approximators"], 2),
     **dict.fromkeys(["run", "learners"], 3),
     "policies": 4,
-    "compiled": 5,
+    **dict.fromkeys(["compiled", "composition"], 5),
     "experiment": 6,
     "__init__": 7,
 }

@@ -23,7 +23,7 @@ def compiled(plan: Plan, n_seeds: int | None, arguments: tuple[Any, ...]) -> tup
     """
     leaves, treedef = jax.tree.flatten(arguments)
     shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-    key = (plan, n_seeds, treedef, shapes, jax.config.jax_enable_x64)
+    key = (plan, n_seeds, treedef, shapes, jax.config.read("jax_enable_x64"))
     if key in _programs:
         _programs.move_to_end(key)
         return _programs[key], 0.0

@@ -1,5 +1,6 @@
 """Runs experiments as one compiled program, chunk by chunk, and shows hooks and conditions the record."""
 
+import functools
 import time
 import warnings
 from collections import deque
@@ -11,11 +12,12 @@ import numpy as np
 
 from rlcore.block import Block
 from rlcore.compiled.cache import compiled
+from rlcore.compiled.course import Course
 from rlcore.compiled.lane import Lane
 from rlcore.compiled.limits import after, counts_episodes, numbered, steps_at_most
 from rlcore.compiled.planner import Planner
 from rlcore.compiled.prepare import Traced, check_parts, traced
-from rlcore.compiled.program import Course, Plan
+from rlcore.compiled.program import Plan
 from rlcore.compiled.schedule import gaps_of
 from rlcore.signals import Interrupt
 
@@ -44,7 +46,6 @@ class CompiledRun:
 
     Attributes:
         compile_seconds: How long compiling took.
-        steps_beyond: Of each experiment, how many steps the program took after the last one that hooks saw.
     """
 
     def __init__(self, experiments: list[Any]) -> None:
@@ -67,6 +68,7 @@ class CompiledRun:
 
     @property
     def steps_beyond(self) -> list[int]:
+        """Of each experiment, how many steps the program took after the last one that hooks saw."""
         return [lane.steps_beyond for lane in self._lanes]
 
     def run(self, interrupt: Interrupt) -> None:
@@ -128,9 +130,9 @@ class CompiledRun:
                 lane.count(rows, n_updates)
             if lane.is_running and rows:
                 lane.show(
-                    lambda i=i: self._course_of(i),
+                    functools.partial(self._course_of, i),
                     *self._shown(record, i, rows, seconds),
-                    jax.tree.map(lambda leaf: self._part(leaf, i)[:n_updates], metrics),  # noqa: B023
+                    {name: self._part(values, i)[:n_updates] for name, values in metrics.items()},
                     chunk.updates[:rows],
                     n_updates,
                 )

@@ -8,9 +8,9 @@ import numpy as np
 from gymnasium import spaces
 
 from rlcore.block import Block
+from rlcore.compiled.course import Course
 from rlcore.compiled.parts import HostController, agent_of, learner_of
 from rlcore.compiled.prepare import Traced, course_of
-from rlcore.compiled.program import Course
 from rlcore.compiled.recorded import RecordedEnvironment
 from rlcore.compiled.schedule import Schedule
 from rlcore.interfaces import Environment, Policy

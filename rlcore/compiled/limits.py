@@ -5,7 +5,10 @@ A limit is what `StopCondition.limit` answers: `("steps", left)`, `("episodes", 
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
+
+import jax.numpy as jnp
 
 
 def steps_at_most(limit: Any) -> float:
@@ -48,3 +51,18 @@ def after(limit: Any, steps: int) -> Any:
     if kind in ("any", "all"):
         return kind, tuple(after(one, steps) for one in what)
     return kind, what - steps if kind == "steps" else what
+
+
+def is_reached(limit: Any, left: Any, steps: Any, episodes: Any) -> Any:
+    """Whether `steps` and `episodes` reach `limit`; `("steps", i)` is reached at `left[i]` steps, and so on."""
+    kind, what = limit
+    if kind == "steps":
+        return steps >= left[what]
+    if kind == "episodes":
+        return episodes >= left[what]
+    answers = [is_reached(one, left, steps, episodes) for one in what]
+    combine: Callable[..., Any] = jnp.logical_or if kind == "any" else jnp.logical_and
+    result = answers[0]
+    for answer in answers[1:]:
+        result = combine(result, answer)
+    return result

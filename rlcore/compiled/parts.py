@@ -55,6 +55,9 @@ class HostController(Controller):
 
     notes: Any = static(None)
 
+    def __init__(self, notes: Notes | None = None) -> None:
+        self.notes = notes
+
     def on_insert(self, n: Any) -> None:
         """Notes how many transitions a step stores, if anybody wants to know."""
         if self.notes is not None:

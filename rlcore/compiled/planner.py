@@ -58,7 +58,7 @@ class Planner:
 
     def _most_rows(self, schedule: Schedule | None) -> int:
         """A power of two, at least 16."""
-        numbers = self._traced.step_numbers + 1
+        numbers = self._traced.step_numbers + 1.0
         if schedule is not None:
             numbers += self._traced.update_numbers * schedule.most(1024) / 1024
         steps = MOST_STEPS / (self._num_envs * self._n_lanes)

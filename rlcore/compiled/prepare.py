@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlcore.compiled.blame import explained
+from rlcore.compiled.course import Course, Draws, draws_of, has_episode_stages, learn, step
 from rlcore.compiled.parts import HostController, Notes, agent_of, allocate, learner_of
-from rlcore.compiled.program import Course, Draws, draws_of, has_episode_stages, learn, step
 from rlcore.environments.jax_environment import JaxEnvironment, JaxEnvironments, world_like
 from rlcore.errors import ConfigError
 from rlcore.interfaces import Explorer, Learner, Policy
@@ -45,7 +45,7 @@ def check_parts(policy: Policy, env: Any, reset_condition: Any) -> None:
         ConfigError: The reason, and the way out.
     """
     if not isinstance(env, JaxEnvironment | JaxEnvironments):
-        why = getattr(env, "why_untraced", f"{env.name} is no JAX environment")
+        why = getattr(env, "why_untraced", "") or f"{env.name} is no JAX environment"
         raise ConfigError(f"{why}; a JAX environment is a @struct whose methods JAX can trace, such as RandomWalk1D")
     if env.num_envs is not None and type(reset_condition) is not ResetIfEnvTerminated:
         raise ConfigError(f"{type(reset_condition).__name__} would cut rows of {env.name}, which resets them itself")
@@ -98,8 +98,8 @@ def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) ->
         raise
     except Exception as error:
         raise ConfigError(explained(error)) from error
-    counts = {n if isinstance(n, int) else None for n in notes.counts}
-    if learns and (len(counts) != 1 or None in counts):
+    counts = list(dict.fromkeys(n if isinstance(n, int) else -1 for n in notes.counts))
+    if learns and (len(counts) != 1 or counts[0] < 0):
         raise ConfigError(
             f"how many transitions a step stores is not known beforehand ({notes.counts}), so nobody can say when to "
             "learn; expected the container's push to answer one number, a Python int, once per step"
@@ -109,7 +109,7 @@ def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) ->
         sum(n * size for draws, n in zip(all_draws, rows, strict=True) for _, size in draws)
         for all_draws in (step_draws, update_draws)
     )
-    stored = counts.pop() if learns else 0
+    stored = counts[0] if learns else 0
     return Traced(step_draws, update_draws, learns, stored, step_numbers, update_numbers)
 
 

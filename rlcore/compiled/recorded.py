@@ -13,7 +13,6 @@ from rlcore.errors import ConfigError, EnvContractError
 from rlcore.interfaces import Environment
 from rlcore.stages import Staged
 
-
 FEW = 16  # steps that are shown sooner one by one than as a block
 
 
@@ -27,12 +26,12 @@ class RecordedEnvironment(Environment):
         source: The adapter that the run began in.
         num_envs: As there.
         name: As there.
-        is_latest: Whether the step shown is the last one recorded so far.
     """
 
     def __init__(self, adapter: Any, watchers: tuple[Any, Any], needs_state: bool, begin: Any) -> None:
         """Takes the adapter, the stop condition and the hook, and what to call at the run's `reset`."""
-        self.source, self.name, self.num_envs = adapter, adapter.name, adapter.num_envs
+        self.source, self.name = adapter, adapter.name
+        self.num_envs = adapter.num_envs  # type: ignore[misc]
         self._condition, self._hook = watchers
         self._shows_blocks = all(watcher.takes_blocks() for watcher in watchers)
         self._needs_state, self._begin = needs_state, begin
@@ -135,6 +134,7 @@ class RecordedEnvironment(Environment):
 
     @property
     def is_latest(self) -> bool:
+        """Whether the step shown is the last one recorded so far."""
         return self._at >= self._length
 
     @property

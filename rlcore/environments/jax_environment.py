@@ -169,7 +169,7 @@ def world_like(adapter: JaxEnvironment | JaxEnvironments) -> World:
         for one, varies in zip(form.types, form.varies, strict=True)
     ]
     core = jax.tree.unflatten(jax.tree.structure(form.core), leaves)
-    return World(core, tuple(None for _ in streams(core)), adapter.num_envs, fixed)
+    return World(core, adapter.num_envs, fixed)
 
 
 def seen_spaces(form: Form, rows: int | None) -> tuple[spaces.Space, spaces.Space]:
@@ -203,7 +203,7 @@ def _first_world(env: Any, form: Fixed, seed: int | None) -> World:
     else:
         _name_unnamed(env)
     core = entered(env, "environment")
-    return World(core, tuple(None for _ in streams(core)), None, form)
+    return World(core, None, form)
 
 
 def _first_rows(env: Any, form: Fixed, num_envs: int, seed: int | None) -> World:

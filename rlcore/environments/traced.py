@@ -109,7 +109,7 @@ def _steady(env: Environment, action_space: spaces.Space) -> tuple[Any, ...]:
         varies: list[bool] = []
         leaves, treedef = jax.tree.flatten(current)
         after = jax.eval_shape(lambda core, action: _step(core, action, varies), current, action)  # noqa: B023
-        results = [jax.tree.flatten(one) for one in after]
+        results: list[tuple[Any, Any]] = [jax.tree.flatten(one) for one in after]
         names = names_of(current, "environment")
         for result, structure in results:
             if structure != treedef or any(a.shape != b.shape for a, b in zip(leaves, result, strict=True)):

@@ -46,6 +46,10 @@ class World:
     form: Fixed = static()
     fresh: Any = cached()
 
+    def __init__(self, core: Any, num_envs: int | None, form: Fixed) -> None:
+        self.core, self.num_envs, self.form = core, num_envs, form
+        self.tapes = tuple(None for _ in streams(core))
+
     def reset(self) -> None:
         """Begins an episode, in every row."""
         (self.core,), self.tapes = self._stepped(_begin)

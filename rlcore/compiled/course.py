@@ -1,0 +1,136 @@
+"""One step and one update, as the compiled program takes them: the methods of the parts, in the order of the loop."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from rlcore.compiled.face import TracedEnvironment
+from rlcore.compiled.parts import agent_of, learner_of
+from rlcore.environments.world import World, streams
+from rlcore.errors import ConfigError
+from rlcore.leaves import select
+from rlcore.reset_conditions import ResetIfEnvTerminated
+from rlcore.stages import Stage
+from rlcore.struct import copy, struct
+from rlcore.tape import Ledger, Tape
+
+Draws = tuple[tuple[str, int], ...]
+
+
+@struct
+class Course:
+    """All that a step changes.
+
+    Attributes:
+        policy: The policy, without its controller, which stays on the host.
+        reset_condition: The reset condition.
+        world: The environment.
+        over: Which episodes the last step ended; `None` where no episode stage asks.
+    """
+
+    policy: Any
+    reset_condition: Any
+    world: World
+    over: Any = None
+
+    def __init__(self, policy: Any, reset_condition: Any, world: World, over: Any = None) -> None:
+        self.policy, self.reset_condition, self.world, self.over = policy, reset_condition, world, over
+
+
+def step(course: Course, needs_state: bool) -> dict[str, Any]:
+    """Takes one step, in the order of the loop, and returns what is recorded of it."""
+    env = TracedEnvironment(course.world, course.over)
+    if course.over is not None:
+        _between(course, env)
+        env.over = None
+    _call(course, Stage.PRE_ACT, env)
+    action = course.policy.plan(env)
+    env.act(action)
+    if type(course.reset_condition) is not ResetIfEnvTerminated:
+        env.truncate(course.reset_condition.check(course.policy, env))
+    _call(course, Stage.POST_ACT, env, action)
+    ends = env.is_terminated().astype(jnp.uint8) + 2 * env.is_truncated().astype(jnp.uint8)
+    row = {"action": action, "reward": env.reward(), "ends": ends}
+    if needs_state:
+        row["next_state"] = env.next_state()
+    env.restart()
+    course.world = env.world
+    if course.over is not None:
+        course.over = env.over
+    if needs_state:
+        row["state"] = course.world.start()[0]
+    return row
+
+
+def learn(course: Course) -> dict[str, Any]:
+    """One update, and its metrics."""
+    return dict(learner_of(course.policy).update(agent_of(course.policy).trajectory.sample()))
+
+
+def has_episode_stages(policy: Any, reset_condition: Any) -> bool:
+    """Whether either is called where an episode ends or begins."""
+    stages = (Stage.POST_EPISODE, Stage.PRE_EPISODE)
+    return any(part.handlers(stage) for part in (reset_condition, policy) for stage in stages)
+
+
+def _call(course: Course, stage: Stage, env: TracedEnvironment, *action: Any) -> None:
+    for handler in course.reset_condition.handlers(stage):
+        handler(course.policy, env)
+    for handler in course.policy.handlers(stage):
+        handler(env, *action)
+
+
+def _between(course: Course, env: TracedEnvironment) -> None:
+    """POST_EPISODE and PRE_EPISODE where the step before ended an episode; they are traced at every step."""
+    before = copy((course.policy, course.reset_condition))
+    taken = [stream.tape for stream in streams((course.policy, course.reset_condition))]
+    for stage in (Stage.POST_EPISODE, Stage.PRE_EPISODE):
+        _call(course, stage, env)
+    if any(s.tape is not t for s, t in zip(streams((course.policy, course.reset_condition)), taken, strict=True)):
+        raise ConfigError(
+            "the policy draws random numbers at an episode's end or start; compiled code draws them at every step, so "
+            "the engines would differ: draw them in plan"
+        )
+    over = course.over if np.ndim(course.over) == 0 else course.over.any()
+    course.policy, course.reset_condition = select(over, (course.policy, course.reset_condition), before)
+
+
+def draws_of(course: Course, function: Callable[[Course], Any]) -> tuple[Draws, ...]:
+    """What `function` takes from each stream of a course, found without computing anything."""
+
+    def noted(course: Course) -> Any:
+        for stream in streams((course.policy, course.reset_condition)):
+            stream.tape = Ledger()
+        course.world.tapes = tuple(Ledger() for _ in course.world.tapes)
+        function(course)
+        own = streams((course.policy, course.reset_condition))
+        return [stream.tape for stream in own] + list(course.world.tapes)
+
+    return tuple(ledger.draws for ledger in jax.eval_shape(noted, copy(course)))
+
+
+def streams_of(course: Course) -> list[Any]:
+    """Those of the policy and the reset condition, then those of the world."""
+    return streams((course.policy, course.reset_condition)) + streams(course.world.core)
+
+
+def insert(course: Course, tapes: list[Any], at: Any) -> None:
+    """Lets every stream of a course read the numbers `at` a place of its tape; `None`: it draws from itself."""
+    here = [
+        None if tape is None else Tape(tuple(jax.lax.dynamic_index_in_dim(piece, at, keepdims=False) for piece in tape))
+        for tape in tapes
+    ]
+    own = streams((course.policy, course.reset_condition))
+    for stream, tape in zip(own, here, strict=False):
+        stream.tape = tape
+    course.world.tapes = tuple(here[len(own) :])
+
+
+def remove(course: Course) -> None:
+    """Takes the tapes away again."""
+    for stream in streams((course.policy, course.reset_condition)):
+        stream.tape = None
+    course.world.tapes = tuple(None for _ in course.world.tapes)
