@@ -8,6 +8,7 @@ from rlcore.hooks import Hook, StepsPerEpisode, TimePerStep, TotalRewardPerEpiso
 from rlcore.learners import DQNLearner
 from rlcore.networks import MLP
 from rlcore.policies import Agent, QBasedPolicy, RandomPolicy
+from rlcore.seeds import run_seeds
 from rlcore.stages import Stage
 from rlcore.stop_conditions import StopAfterNEpisodes, StopAfterNSteps, StopSignal
 from rlcore.trajectories import BatchSampler, CircularTraces, InsertSampleRatioController, Trajectory
@@ -38,4 +39,5 @@ __all__ = [
     "check_environment",
     "evaluate",
     "run",
+    "run_seeds",
 ]

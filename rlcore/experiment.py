@@ -1,6 +1,8 @@
 """An experiment: what runs, where, until when, and who watches."""
 
+import contextlib
 import secrets
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -120,20 +122,31 @@ class Experiment:
                 done.
             SystemExit: Likewise after SIGTERM, with code 143.
         """
-        self._check_is_free()
         compiled = self._choose(engine)
+        with Interrupt() as interrupt, self._under_way(interrupt):
+            if compiled is None:
+                parts = self.policy, self.env, self.stop_condition, self.hook, self.reset_condition
+                for _ in run_loop(*parts, interrupt):
+                    pass
+            else:
+                try:
+                    compiled.run(interrupt)
+                finally:
+                    self._report(compiled.compile_seconds, *compiled.steps_beyond)
+        return self
+
+    @contextlib.contextmanager
+    def _under_way(self, interrupt: Interrupt) -> Iterator[None]:
+        """What surrounds a run: nobody else uses the environment, and `stop_reason` tells why it ended."""
+        self._check_is_free()
         identities = _identities(self.env)
         _running.update(identities)
         self._is_running = self.env.is_in_use = True
         self.stop_reason, self.compile_seconds = None, 0.0
         try:
-            with Interrupt() as interrupt:
-                if compiled is not None:
-                    compiled.run(interrupt)
-                else:
-                    self._run_eagerly(interrupt)
-                self.stop_reason = shorten(interrupt.name() or self.stop_condition.reason())
-                interrupt.raise_caught()
+            yield
+            self.stop_reason = shorten(interrupt.name() or self.stop_condition.reason())
+            interrupt.raise_caught()
         except BaseException as error:
             if isinstance(error, AttributeError):
                 explain_undeclared(error, [part for _, part in walk((self.policy, self.reset_condition))])
@@ -145,9 +158,6 @@ class Experiment:
         finally:
             self._is_running = self.env.is_in_use = False
             _running.difference_update(identities)
-            if compiled is not None:
-                self._report(compiled)
-        return self
 
     def _choose(self, engine: str) -> CompiledRun | None:
         """The compiled run, or `None` where Python calls everything step by step."""
@@ -166,16 +176,11 @@ class Experiment:
         self.engine = "compiled: as asked" if engine == "compiled" else "compiled: JAX can trace all of its parts"
         return compiled
 
-    def _run_eagerly(self, interrupt: Interrupt) -> None:
-        parts = self.policy, self.env, self.stop_condition, self.hook, self.reset_condition
-        for _ in run_loop(*parts, interrupt):
-            pass
-
-    def _report(self, compiled: CompiledRun) -> None:
-        self.compile_seconds = compiled.compile_seconds
-        (beyond,) = compiled.steps_beyond
-        if beyond:
-            self.engine = f"{self.engine}; the policy went on for {beyond} steps after the last one that hooks saw"
+    def _report(self, compile_seconds: float, steps_beyond: int) -> None:
+        """Notes how a compiled run went."""
+        self.compile_seconds = compile_seconds
+        if steps_beyond:
+            self.engine = f"{self.engine}; the policy went on for {steps_beyond} steps after the last that hooks saw"
 
     def __repr__(self) -> str:
         return (

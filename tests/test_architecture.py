@@ -16,13 +16,13 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rlcore"
 FLOORS = {
     **dict.fromkeys(["stages", "interfaces", "errors", "struct", "random", "arguments", "signals", "block", "fixed", "leaves", "tape", "threefry"], 0),
-    **dict.fromkeys(["stop_conditions", "reset_conditions", "returns"], 1),
+    **dict.fromkeys(["stop_conditions", "reset_conditions", "returns", "statistics"], 1),
     **dict.fromkeys(["explorers", "networks", "trajectories", "environments"], 1),
     **dict.fromkeys(["hooks", "approximators"], 2),
     **dict.fromkeys(["run", "learners"], 3),
     "policies": 4,
     **dict.fromkeys(["compiled", "composition"], 5),
-    "experiment": 6,
+    **dict.fromkeys(["experiment", "seeds"], 6),
     "__init__": 7,
 }
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "types", "misc", "contrib", "experimental", "legacy"}

@@ -121,8 +121,8 @@ def course_of(policy: Policy, env: Any, reset_condition: Any) -> Course:
     over = None
     if has_episode_stages(policy, reset_condition):
         over = jnp.zeros(() if env.num_envs is None else env.num_envs, bool)
-    parts = (inside, "policy"), (reset_condition, "reset_condition"), (env.world, "environment")
-    return Course(*(entered(part, name) for part, name in parts), over)
+    world = entered(env.world, "environment")
+    return Course(entered(inside, "policy"), entered(reset_condition, "reset_condition"), world, over)
 
 
 def _replace_controller(policy: Any, controller: HostController) -> None:

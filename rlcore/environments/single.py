@@ -30,7 +30,10 @@ class SingleEnvironment(Environment):
         episode: Number of the current episode, from 1.
         step: Number of the last step in it, from 1; 0 right after `reset`.
         is_in_use: Whether an experiment is running in it.
+        why_untraced: Why it is no JAX environment, if it looks like one.
     """
+
+    why_untraced = ""
 
     def __init__(
         self,
@@ -110,10 +113,13 @@ class SingleEnvironment(Environment):
         if self._over:
             raise self._broken("act was called", "outside an episode", "call reset first")
         self._action = action
-        is_index = action.__class__ is int and 0 <= action < self._n_direct
-        raw_action = action + self._start if is_index else self._written(action)
+        if action.__class__ is int and 0 <= action < self._n_direct:
+            raw_action = action + self._start
+        else:
+            raw_action = self._written(action)
         self.step += 1
-        answer = self._take_step(raw_action)
+        take_step, read = self._take_step, self._read  # attributes are quicker to read than to call
+        answer = take_step(raw_action)
         try:
             observation, reward, terminated, truncated, info = answer
             self._raw_mask, self._mask = info.get(KEY) if info else None, None
@@ -126,7 +132,7 @@ class SingleEnvironment(Environment):
             reward = float(reward)
         self._reward = reward if reward.__class__ is float and isfinite(reward) else self._checked_reward(reward)
         try:
-            self._state = self._read(observation)
+            self._state = read(observation)
         except EnvContractError as error:
             raise self._bad_state(error) from None
 
