@@ -30,7 +30,7 @@ def compiled(plan: Plan, n_seeds: int | None, arguments: tuple[Any, ...]) -> tup
     start = time.perf_counter()
     program: Callable[..., Any] = Program(plan)
     if n_seeds is not None:
-        program = jax.vmap(program, in_axes=(0, None, None, None, None if plan.limit is None else 0))
+        program = jax.vmap(program, in_axes=(0, None, None, None if plan.limit is None else 0))
     executable = jax.jit(program, donate_argnums=0).lower(*arguments).compile()
     _programs[key] = executable
     if len(_programs) > _MANY:

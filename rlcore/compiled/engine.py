@@ -103,10 +103,9 @@ class CompiledRun:
         """Starts the next chunk."""
         limits = self._limits()
         plan, updates = self._planner.plan(limits, self._lanes[0].schedule)
-        gaps, tail = gaps_of(updates)
-        room = np.zeros(plan.n_updates, np.int32)
-        room[: len(gaps)] = gaps
-        arguments = (self._course, room, np.int32(len(gaps)), np.int32(tail), self._left(plan, limits))
+        gaps = np.zeros(plan.n_updates + 1, np.int32)
+        gaps[: updates.sum() + 1] = gaps_of(updates)
+        arguments = (self._course, gaps, np.int32(updates.sum()), self._left(plan, limits))
         executable = self._executable(plan, arguments)
         start = time.perf_counter()
         self._course, *answer = executable(*arguments)

@@ -69,15 +69,15 @@ class Program:
         self.plan = plan
 
     def __call__(
-        self, course: Course, gaps: Any, n_updates: Any, tail: Any, left: Any
+        self, course: Course, gaps: Any, n_updates: Any, left: Any
     ) -> tuple[Course, dict[str, Any], dict[str, Any], Any]:
         """Runs a chunk.
 
         Args:
             course: Where the run stands.
-            gaps: `[plan.n_updates]` int32, the steps before each update, counted from the one before.
+            gaps: `[plan.n_updates + 1]` int32, the steps before each update, counted from the one before, then those
+                after the last; 0 beyond.
             n_updates: How many updates there are.
-            tail: Steps after the last update.
             left: How much of each limit in `plan.limit` is left, int32.
 
         Returns:
@@ -85,13 +85,17 @@ class Program:
             `[plan.n_updates, ...]`, and how many steps and updates there were.
         """
         plan, zero = self.plan, jnp.int32(0)
-        chunk = _Chunk(plan, course, gaps, left)
+        chunk = _Chunk(plan, course, gaps, n_updates, left)
         record = _room(lambda: step(chunk.ready(course, chunk.step_tapes), plan.needs_state), plan.n_rows)
         metrics = _room(lambda: learn(chunk.ready(course, chunk.update_tapes)), plan.n_updates)
         state = State(course, record, metrics, zero, zero, zero)
-        if plan.n_updates:
-            state = chunk.repeat(chunk.period, lambda state: state.updates < n_updates, n_updates, state)
-        state = chunk.steps(tail, state)
+        if not plan.n_updates:
+            state = chunk.steps(gaps[0], state)
+        elif plan.learns_at_once:
+            state = chunk.repeat(chunk.step_and_update, lambda state: state.updates < n_updates, n_updates, state)
+            state = chunk.steps(gaps[n_updates], state)
+        else:
+            state = chunk.periods(state)
         self._advance_streams(course, state)
         return state.course, state.record, state.metrics, jnp.stack([state.rows, state.updates])
 
@@ -110,8 +114,8 @@ class Program:
 class _Chunk:
     """The pieces of a program while it is traced."""
 
-    def __init__(self, plan: Plan, course: Course, gaps: Any, left: Any) -> None:
-        self.plan, self.gaps, self.left = plan, gaps, left
+    def __init__(self, plan: Plan, course: Course, gaps: Any, n_updates: Any, left: Any) -> None:
+        self.plan, self.gaps, self.n_updates, self.left = plan, gaps, n_updates, left
         self.num_envs = course.world.num_envs or 1
         self.types, self.structure = jax.tree.flatten(course)
         self.names = names_of(course, "")
@@ -156,16 +160,30 @@ class _Chunk:
         end = state.rows + n
         return self.repeat(self.step, lambda state: state.rows < end, n, state)
 
+    def step_and_update(self, state: State) -> State:
+        """One step and its update."""
+        return self.update(self.step(state))
+
+    def periods(self, state: State) -> State:
+        """All steps and updates."""
+        if self.plan.limit is None:
+            return jax.lax.fori_loop(0, self.n_updates + 1, lambda _, state: self.period(state), state)
+        end = self.gaps.sum()
+
+        def goes_on(state: State) -> Any:
+            is_due = (state.updates < self.n_updates) & (self.gaps[state.updates] == 0)  # a second one after a step
+            is_left = (state.rows < end) | (state.updates < self.n_updates)
+            return is_due | (is_left & ~self._is_over(state))
+
+        return jax.lax.while_loop(goes_on, self.period, state)
+
     def period(self, state: State) -> State:
-        """The steps before the next update, then the update, unless the limit was reached before it was due."""
-        if self.plan.learns_at_once:
-            return self.update(self.step(state))
+        """The steps before the next update, then the update, if there is one and the limit was not reached before."""
         before, gap = state.rows, self.gaps[state.updates]
         state = self.steps(gap, state)
-        if self.plan.limit is None:
-            return self.update(state)
-        is_due = (state.rows - before == gap).astype(jnp.int32)  # a loop of 0 or 1: a lax.cond would copy the course
-        return jax.lax.fori_loop(0, is_due, lambda _, state: self.update(state), state)
+        is_due = (state.updates < self.n_updates) & (state.rows - before == gap)
+        # a loop of one turn or none: a lax.cond would copy the course
+        return jax.lax.fori_loop(0, is_due.astype(jnp.int32), lambda _, state: self.update(state), state)
 
     def repeat(self, body: Callable[[State], State], goes_on: Callable[[State], Any], n: Any, state: State) -> State:
         """`body` `n` times, which is as long as `goes_on`; not beyond the limit."""

@@ -69,7 +69,7 @@ class Schedule:
             self.controller.on_sample()
 
 
-def gaps_of(updates: np.ndarray) -> tuple[np.ndarray, int]:
+def gaps_of(updates: np.ndarray) -> np.ndarray:
     """The steps before each update, counted from the update before, and the steps after the last one."""
     at = np.repeat(np.arange(1, len(updates) + 1), updates)
-    return np.diff(at, prepend=0), len(updates) - (int(at[-1]) if len(at) else 0)
+    return np.diff(at, prepend=0, append=len(updates))
