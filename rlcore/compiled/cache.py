@@ -10,6 +10,8 @@ import jax
 from rlcore.compiled.program import Plan, Program
 
 _MANY = 32
+# the operations of a step are too small to be handed to other threads, which costs more than they take
+_IN_ORDER = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 _programs: OrderedDict[Any, Any] = OrderedDict()
 
 
@@ -31,7 +33,8 @@ def compiled(plan: Plan, n_seeds: int | None, arguments: tuple[Any, ...]) -> tup
     program: Callable[..., Any] = Program(plan)
     if n_seeds is not None:
         program = jax.vmap(program, in_axes=(0, None, None, None if plan.limit is None else 0))
-    executable = jax.jit(program, donate_argnums=0).lower(*arguments).compile()
+    lowered = jax.jit(program, donate_argnums=0).lower(*arguments)
+    executable = lowered.compile(_IN_ORDER if jax.default_backend() == "cpu" else None)
     _programs[key] = executable
     if len(_programs) > _MANY:
         _programs.popitem(last=False)
