@@ -69,7 +69,7 @@ def _stack(steps: list[tuple[int, Any]]) -> tuple[DenseLayer, ...] | None:
 def _is_plain_linear(layer: Any) -> bool:
     if type(layer) is not nnx.Linear:
         return False
-    usual = nnx.Linear(1, 1, rngs=nnx.Rngs(0))
+    usual = nnx.eval_shape(lambda: nnx.Linear(1, 1, rngs=nnx.Rngs(0)))
     names = ("dtype", "param_dtype", "precision", "dot_general", "promote_dtype", "preferred_element_type")
     return all(getattr(layer, name, None) is getattr(usual, name, None) for name in names)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from rlcore.errors import ConfigError
@@ -16,9 +17,9 @@ def own(tree: Any) -> Any:
 
 
 def _own(leaf: Any) -> Any:
-    if jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
+    if is_traced(leaf) or jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
         return jnp.copy(leaf)
-    return jnp.array(leaf, dtype=jnp.result_type(leaf), copy=True)  # a dtype given is never a weak one: one trace
+    return jnp.asarray(np.array(leaf, jnp.result_type(leaf)))  # NumPy copies without a compilation
 
 
 def is_float(leaf: Any) -> bool:
@@ -97,7 +98,7 @@ def check_finite(tree: Any) -> None:
         ConfigError: It names the first path.
     """
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        if not is_traced(leaf) and is_float(leaf) and not bool(jnp.all(jnp.isfinite(leaf))):
+        if not is_traced(leaf) and is_float(leaf) and not np.isfinite(np.asarray(leaf)).all():
             raise ConfigError(
                 f"the parameter {jax.tree_util.keystr(path)} holds numbers that are not finite; "
                 "build the model anew, or give parameters from before they turned so"
