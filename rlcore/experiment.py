@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -123,7 +123,8 @@ class Experiment:
             SystemExit: Likewise after SIGTERM, with code 143.
         """
         compiled = self._choose(engine)
-        with Interrupt() as interrupt, self._under_way(interrupt):
+        where = self.env.where if compiled is None else compiled.where
+        with Interrupt() as interrupt, self._under_way(interrupt, where):
             if compiled is None:
                 parts = self.policy, self.env, self.stop_condition, self.hook, self.reset_condition
                 for _ in run_loop(*parts, interrupt):
@@ -136,7 +137,7 @@ class Experiment:
         return self
 
     @contextlib.contextmanager
-    def _under_way(self, interrupt: Interrupt) -> Iterator[None]:
+    def _under_way(self, interrupt: Interrupt, where: Callable[[], str]) -> Iterator[None]:
         """What surrounds a run: nobody else uses the environment, and `stop_reason` tells why it ended."""
         self._check_is_free()
         identities = _identities(self.env)
@@ -152,7 +153,7 @@ class Experiment:
                 explain_undeclared(error, [part for _, part in walk((self.policy, self.reset_condition))])
             if not interrupt.is_set:
                 self.stop_reason = shorten(f"{type(error).__name__}: {error}")
-                place = shorten(self.env.where())
+                place = shorten(where())
                 error.add_note(f"the experiment stopped in {place}; its policy and hooks can still be read")
             raise
         finally:

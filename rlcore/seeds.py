@@ -1,5 +1,6 @@
 """The same experiment for many seeds, all at once where it can be compiled."""
 
+import functools
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
@@ -50,8 +51,8 @@ def run_seeds(
     if compiled is None:
         return [experiment.run("eager") for experiment in experiments]
     with Interrupt() as interrupt, ExitStack() as runs:
-        for experiment in experiments:
-            runs.enter_context(experiment._under_way(interrupt))
+        for i, experiment in enumerate(experiments):
+            runs.enter_context(experiment._under_way(interrupt, functools.partial(compiled.where, i)))
             experiment.engine = f"compiled: at once with {len(experiments) - 1} other seeds"
         try:
             compiled.run(interrupt)

@@ -11,7 +11,7 @@ from rlcore.compiled.program import Plan, Program
 
 _MANY = 32
 # the operations of a step are too small to be handed to other threads, which costs more than they take
-_IN_ORDER = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+_IN_ORDER: dict[str, str | bool] = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
 _programs: OrderedDict[Any, Any] = OrderedDict()
 
 

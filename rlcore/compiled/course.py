@@ -66,8 +66,13 @@ def step(course: Course, needs_state: bool) -> dict[str, Any]:
 
 
 def learn(course: Course) -> dict[str, Any]:
-    """One update, and its metrics."""
-    return dict(learner_of(course.policy).update(agent_of(course.policy).trajectory.sample()))
+    """One update: its metrics, and whether all updates of a network were finite."""
+    learner = learner_of(course.policy)
+    metrics = dict(learner.update(agent_of(course.policy).trajectory.sample()))
+    approximator: Any = getattr(learner, "approximator", None)
+    if not hasattr(approximator, "optimiser_state"):
+        return {"metrics": metrics}
+    return {"metrics": metrics, "is_finite": approximator.is_finite}
 
 
 def has_episode_stages(policy: Any, reset_condition: Any) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from rlcore.block import Block
 from rlcore.compiled.cache import compiled
 from rlcore.compiled.course import Course
-from rlcore.compiled.lane import Lane
+from rlcore.compiled.lane import Lane, optimiser_state_of
 from rlcore.compiled.limits import after, counts_episodes, numbered, steps_at_most
 from rlcore.compiled.planner import Planner
 from rlcore.compiled.prepare import Traced, check_parts, traced
@@ -29,16 +29,18 @@ class _Chunk(NamedTuple):
     """What was dispatched.
 
     Attributes:
-        answer: The record, the metrics, and how many steps and updates there were, all still to come.
+        answer: The record, what was learnt, and how many steps and updates there were, all still to come.
         updates: How many updates come after each step.
         start: When it was dispatched.
         is_counted: Whether the controllers know of it already.
+        kept: What the optimiser kept before.
     """
 
     answer: list[Any]
     updates: np.ndarray
     start: float
     is_counted: bool
+    kept: Any
 
 
 class CompiledRun:
@@ -70,6 +72,10 @@ class CompiledRun:
     def steps_beyond(self) -> list[int]:
         """Of each experiment, how many steps the program took after the last one that hooks saw."""
         return [lane.steps_beyond for lane in self._lanes]
+
+    def where(self, i: int = 0) -> str:
+        """The environment and the step that the hooks of an experiment were shown last, for messages."""
+        return self._lanes[i].where()
 
     def run(self, interrupt: Interrupt) -> None:
         """Runs until every stop condition has said so; what was learnt goes back to its owners on every exit."""
@@ -107,17 +113,18 @@ class CompiledRun:
         gaps[: updates.sum() + 1] = gaps_of(updates)
         arguments = (self._course, gaps, np.int32(updates.sum()), self._left(plan, limits))
         executable = self._executable(plan, arguments)
+        kept = jax.tree.map(jnp.copy, optimiser_state_of(self._course.policy))
         start = time.perf_counter()
         self._course, *answer = executable(*arguments)
         self._n_ahead += len(updates)
         if plan.limit is None:  # else only the program knows
             for lane in self._lanes:
                 lane.count(len(updates), int(updates.sum()))
-        return _Chunk(answer, updates, start, plan.limit is None)
+        return _Chunk(answer, updates, start, plan.limit is None, kept)
 
     def _show(self, chunk: "_Chunk") -> None:
         """Waits for a chunk and shows it."""
-        record, metrics, done = jax.tree.map(np.asarray, jax.block_until_ready(chunk.answer))
+        record, learnt, done = jax.tree.map(np.asarray, jax.block_until_ready(chunk.answer))
         now = time.perf_counter()
         seconds, self._ready_at = now - max(chunk.start, self._ready_at), now
         self._n_ahead -= len(chunk.updates)
@@ -131,10 +138,11 @@ class CompiledRun:
                 lane.show(
                     functools.partial(self._course_of, i),
                     *self._shown(record, i, rows, seconds),
-                    {name: self._part(values, i)[:n_updates] for name, values in metrics.items()},
+                    jax.tree.map(lambda leaf: self._part(leaf, i)[:n_updates], learnt),  # noqa: B023
                     chunk.updates[:rows],
-                    n_updates,
                 )
+                if lane.is_running:
+                    lane.check_finite(jax.tree.map(lambda leaf: self._part(leaf, i), chunk.kept))  # noqa: B023
                 if not lane.is_running:
                     lane.steps_beyond += self._n_ahead
         if any(lane.is_running and lane.reads_policy for lane in self._lanes):

@@ -45,6 +45,7 @@ class Lane:
         self._course: Callable[[], Course] | None = None
         self._learner = learner_of(experiment.policy)
         self._metrics: dict[str, Any] | None = None
+        self._was_finite, self._is_returned = True, False
 
     def begin(self, interrupt: Interrupt, traced: Traced) -> None:
         """Runs the stages before the first step."""
@@ -84,9 +85,8 @@ class Lane:
         course: Callable[[], Course],
         block: Block,
         states: Any,
-        metrics: dict[str, Any],
+        learnt: dict[str, Any],
         updates: np.ndarray,
-        n_updates: int,
     ) -> None:
         """Shows the record of a chunk, and returns the parts if anybody looks or the run ends with it.
 
@@ -94,11 +94,10 @@ class Lane:
             course: Gives where the program stands now.
             block: The steps.
             states: Where they led and where the next ones start, or `None`.
-            metrics: Of the updates, `[updates, ...]`.
-            updates: How many updates were to come after each step.
-            n_updates: How many there were.
+            learnt: What `learn` answered, `[updates, ...]`.
+            updates: How many updates came after each step.
         """
-        at = np.repeat(np.arange(len(updates)), updates)[:n_updates]
+        at, metrics = np.repeat(np.arange(len(updates)), updates), learnt.get("metrics", {})
         self._course, self._last = course, block
         if self.reads_policy:
             self.return_policy()
@@ -107,12 +106,21 @@ class Lane:
             if self.reads_policy and self._learner is not None:
                 n = int(np.searchsorted(at, row, side="right"))
                 if n:
-                    self._learner._metrics = {name: values[n - 1] for name, values in metrics.items()}
+                    self._learner._metrics = jax.tree.map(lambda values: values[n - 1], metrics)
 
         if len(at):
-            self._metrics = {name: values[-1] for name, values in metrics.items()}
+            self._metrics = jax.tree.map(lambda values: values[-1], metrics)
+        self._was_finite = bool(np.all(learnt.get("is_finite", True)))
         self._env.feed(self.experiment.policy, block, states, _fault(block, self.experiment.env), notify)
         self._go_on()
+
+    def check_finite(self, kept: Any) -> None:
+        """Raises `RLCoreError` if an update of the chunk was not finite; `kept` goes back to the optimiser."""
+        if not self._was_finite:
+            self.return_policy()
+            self._is_returned = True
+            self._learner._kept = kept
+            self._learner.check_finite()
 
     def return_policy(self) -> None:
         """Puts what the program has learnt into the user's own objects."""
@@ -134,13 +142,18 @@ class Lane:
         """Before the last stage: everything goes back to its owner."""
         if self._course is None:
             return
-        self.return_policy()
+        if not self._is_returned:
+            self.return_policy()
         if self._learner is not None and self._metrics is not None:
             self._learner._metrics = self._metrics
         last, self.steps_beyond = self._last, self._env.n_left
         action = jax.tree.map(lambda leaf: leaf[-1], last.action)
         env = self.experiment.env
         env.arrive(env.world, action, last.reward[-1], last.terminated[-1], last.truncated[-1])
+
+    def where(self) -> str:
+        """The environment and the step that hooks were shown last, for messages."""
+        return self._env.where()
 
     def close(self) -> None:
         """Runs the last stages, if they have not run yet."""
@@ -186,6 +199,11 @@ class _Actor(Policy):
             handler(self.policy, self.env)
         for handler in self.policy.handlers(stage):
             handler(self.env)
+
+
+def optimiser_state_of(policy: Any) -> Any:
+    """What the optimiser of a policy's learner keeps, or `None`."""
+    return getattr(getattr(learner_of(policy), "approximator", None), "optimiser_state", None)
 
 
 def _members(hook: Any) -> Any:

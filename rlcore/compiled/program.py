@@ -48,7 +48,7 @@ class State(NamedTuple):
     Attributes:
         course: Where the run stands.
         record: Of the steps, `[plan.n_rows, ...]`.
-        metrics: Of the updates, `[plan.n_updates, ...]`.
+        learnt: What `learn` answered, `[plan.n_updates, ...]`.
         rows: How many steps there were.
         updates: How many updates there were.
         episodes: How many episodes ended, if they are counted.
@@ -56,7 +56,7 @@ class State(NamedTuple):
 
     course: Course
     record: Any
-    metrics: Any
+    learnt: Any
     rows: Any
     updates: Any
     episodes: Any
@@ -81,14 +81,14 @@ class Program:
             left: How much of each limit in `plan.limit` is left, int32.
 
         Returns:
-            Where it stands then, the record of its steps `[plan.n_rows, ...]`, the metrics of its updates
+            Where it stands then, the record of its steps `[plan.n_rows, ...]`, what `learn` answered
             `[plan.n_updates, ...]`, and how many steps and updates there were.
         """
         plan, zero = self.plan, jnp.int32(0)
         chunk = _Chunk(plan, course, gaps, n_updates, left)
         record = _room(lambda: step(chunk.ready(course, chunk.step_tapes), plan.needs_state), plan.n_rows)
-        metrics = _room(lambda: learn(chunk.ready(course, chunk.update_tapes)), plan.n_updates)
-        state = State(course, record, metrics, zero, zero, zero)
+        learnt = _room(lambda: learn(chunk.ready(course, chunk.update_tapes)), plan.n_updates)
+        state = State(course, record, learnt, zero, zero, zero)
         if not plan.n_updates:
             state = chunk.steps(gaps[0], state)
         elif plan.learns_at_once:
@@ -97,7 +97,7 @@ class Program:
         else:
             state = chunk.periods(state)
         self._advance_streams(course, state)
-        return state.course, state.record, state.metrics, jnp.stack([state.rows, state.updates])
+        return state.course, state.record, state.learnt, jnp.stack([state.rows, state.updates])
 
     def _advance_streams(self, start: Course, state: State) -> None:
         """Moves the streams that read tapes by what was drawn from them."""
@@ -152,8 +152,8 @@ class _Chunk:
     def update(self, state: State) -> State:
         """One update, recorded."""
         course = self.ready(state.course, self.update_tapes, state.updates)
-        metrics = _written(state.metrics, learn(course), state.updates)
-        return state._replace(course=self.settle(course), metrics=metrics, updates=state.updates + 1)
+        learnt = _written(state.learnt, learn(course), state.updates)
+        return state._replace(course=self.settle(course), learnt=learnt, updates=state.updates + 1)
 
     def steps(self, n: Any, state: State) -> State:
         """`n` steps, or as many as the limit leaves."""
