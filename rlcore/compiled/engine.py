@@ -108,7 +108,8 @@ class CompiledRun:
     def _dispatch(self) -> "_Chunk":
         """Starts the next chunk."""
         limits = self._limits()
-        plan, updates = self._planner.plan(limits, self._lanes[0].schedule)
+        running = next(lane for lane in self._lanes if lane.is_running)  # all that run stand at the same step
+        plan, updates = self._planner.plan(limits, running.schedule)
         gaps = np.zeros(plan.n_updates + 1, np.int32)
         gaps[: updates.sum() + 1] = gaps_of(updates)
         arguments = (self._course, gaps, np.int32(updates.sum()), self._left(plan, limits))
