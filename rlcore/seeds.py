@@ -10,6 +10,7 @@ import numpy as np
 
 from rlcore.arguments import check_function, named
 from rlcore.compiled import CompiledRun
+from rlcore.compiled.limits import structure_of
 from rlcore.errors import ConfigError
 from rlcore.experiment import Experiment
 from rlcore.random import check_seed
@@ -110,6 +111,8 @@ def _check_alike(one: Experiment, other: Experiment, seed: int, other_seed: int)
     advice = "expected the same for all seeds; numbers that are leaves, not static(), may differ"
     if one.env.num_envs != other.env.num_envs:
         raise ConfigError(f"num_envs differs {who}: {one.env.num_envs} and {other.env.num_envs}; {advice}")
+    if structure_of(one.stop_condition.limit()) != structure_of(other.stop_condition.limit()):
+        raise ConfigError(f"stop_condition differs {who}: {one.stop_condition} and {other.stop_condition}; {advice}")
     for root, first, second in pairs:
         mine, theirs = dict(walk(first, root)), dict(walk(second, root))
         for path, part in mine.items():

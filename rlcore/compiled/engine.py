@@ -22,7 +22,6 @@ from rlcore.compiled.schedule import gaps_of
 from rlcore.signals import Interrupt
 
 _LARGEST = 2**31 - 1
-_NOW = ("steps", 0)  # the limit of an experiment that has ended
 
 
 class _Chunk(NamedTuple):
@@ -103,7 +102,7 @@ class CompiledRun:
     def _limits(self) -> list[Any]:
         """When each experiment ends at the latest, counted from the last step that is under way."""
         steps = self._n_ahead * (self._lanes[0].experiment.env.num_envs or 1)
-        return [after(lane.limit(), steps) if lane.is_running else _NOW for lane in self._lanes]
+        return [after(lane.limit(), steps) for lane in self._lanes if lane.is_running]
 
     def _dispatch(self) -> "_Chunk":
         """Starts the next chunk."""
@@ -112,7 +111,7 @@ class CompiledRun:
         plan, updates = self._planner.plan(limits, running.schedule)
         gaps = np.zeros(plan.n_updates + 1, np.int32)
         gaps[: updates.sum() + 1] = gaps_of(updates)
-        arguments = (self._course, gaps, np.int32(updates.sum()), self._left(plan, limits))
+        arguments = (self._course, gaps, np.int32(updates.sum()), self._left(plan))
         executable = self._executable(plan, arguments)
         kept = jax.tree.map(jnp.copy, optimiser_state_of(self._course.policy))
         start = time.perf_counter()
@@ -150,13 +149,13 @@ class CompiledRun:
             over, self._course = self._course.over, self._entered()
             self._course.over = over
 
-    def _left(self, plan: Plan, limits: list[Any]) -> Any:
-        """The numbers of the limits that `plan` counts; those of an experiment that has ended are 0."""
+    def _left(self, plan: Plan) -> Any:
+        """How much of the limits that `plan` counts is left to each experiment: nothing if it has ended."""
         if plan.limit is None:
             return np.zeros(0, np.int32)
-        m = len(numbered(next(limit for limit in limits if limit is not _NOW))[1])
-        left = [[0] * m if limit is _NOW else numbered(limit)[1] for limit in limits]
-        array = np.minimum(left, _LARGEST).astype(np.int32)
+        left = [numbered(lane.limit())[1] if lane.is_running else None for lane in self._lanes]
+        m = next(len(numbers) for numbers in left if numbers is not None)
+        array = np.minimum([numbers or [0] * m for numbers in left], _LARGEST).astype(np.int32)
         return array if self._is_row() else array[0]
 
     def _is_row(self) -> bool:

@@ -43,6 +43,11 @@ def numbered(limit: Any) -> tuple[Any, list[int]]:
     return number(limit), numbers
 
 
+def structure_of(limit: Any) -> Any:
+    """The limit without its numbers."""
+    return None if limit is None else numbered(limit)[0]
+
+
 def after(limit: Any, steps: int) -> Any:
     """The limit that is left after `steps` in which no episode counted."""
     if limit is None or not steps:
