@@ -23,9 +23,7 @@ def compiled(plan: Plan, n_seeds: int | None, arguments: tuple[Any, ...]) -> tup
         n_seeds: How many experiments run at once along a leading axis of their courses; `None`: one, without it.
         arguments: Those of `Program.__call__`.
     """
-    leaves, treedef = jax.tree.flatten(arguments)
-    shapes = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
-    key = (plan, n_seeds, treedef, shapes, jax.config.read("jax_enable_x64"))
+    key = (plan, n_seeds, signature_of(arguments), jax.config.read("jax_enable_x64"))
     if key in _programs:
         _programs.move_to_end(key)
         return _programs[key], 0.0
@@ -39,3 +37,9 @@ def compiled(plan: Plan, n_seeds: int | None, arguments: tuple[Any, ...]) -> tup
     if len(_programs) > _MANY:
         _programs.popitem(last=False)
     return executable, time.perf_counter() - start
+
+
+def signature_of(tree: Any) -> Any:
+    """What a compilation depends on: the structure of a tree, static fields included, and the shapes of its leaves."""
+    leaves, treedef = jax.tree.flatten(tree)
+    return treedef, tuple((leaf.shape, leaf.dtype) for leaf in leaves)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlcore.block import Block
-from rlcore.compiled.cache import compiled
+from rlcore.compiled.cache import compiled, signature_of
 from rlcore.compiled.course import Course
 from rlcore.compiled.lane import Lane, optimiser_state_of
 from rlcore.compiled.limits import after, counts_episodes, numbered, steps_at_most
@@ -56,8 +56,8 @@ class CompiledRun:
         self._lanes = [Lane(experiment) for experiment in experiments]
         self._needs_state = any(lane.needs_state for lane in self._lanes)
         self._traced = self._trace()
-        self._planner = Planner(self._traced, self._needs_state, experiments[0].env.num_envs, len(experiments))
-        self._structure: Any = None
+        self._num_envs = experiments[0].env.num_envs
+        self._planner = Planner(self._traced, self._needs_state, self._num_envs, len(experiments))
         self._course: Any = None
         self._n_ahead = 0  # steps that are under way and were not shown yet
         self._ready_at = 0.0
@@ -101,7 +101,7 @@ class CompiledRun:
 
     def _limits(self) -> list[Any]:
         """When each experiment ends at the latest, counted from the last step that is under way."""
-        steps = self._n_ahead * (self._lanes[0].experiment.env.num_envs or 1)
+        steps = self._n_ahead * (self._num_envs or 1)
         return [after(lane.limit(), steps) for lane in self._lanes if lane.is_running]
 
     def _dispatch(self) -> "_Chunk":
@@ -112,7 +112,8 @@ class CompiledRun:
         gaps = np.zeros(plan.n_updates + 1, np.int32)
         gaps[: updates.sum() + 1] = gaps_of(updates)
         arguments = (self._course, gaps, np.int32(updates.sum()), self._left(plan))
-        executable = self._executable(plan, arguments)
+        executable, seconds = compiled(plan, len(self._lanes) if self._is_row() else None, arguments)
+        self.compile_seconds += seconds
         kept = jax.tree.map(jnp.copy, optimiser_state_of(self._course.policy))
         start = time.perf_counter()
         self._course, *answer = executable(*arguments)
@@ -146,8 +147,7 @@ class CompiledRun:
                 if not lane.is_running:
                     lane.steps_beyond += self._n_ahead
         if any(lane.is_running and lane.reads_policy for lane in self._lanes):
-            over, self._course = self._course.over, self._entered()
-            self._course.over = over
+            self._enter_again()
 
     def _left(self, plan: Plan) -> Any:
         """How much of the limits that `plan` counts is left to each experiment: nothing if it has ended."""
@@ -181,16 +181,17 @@ class CompiledRun:
             return courses[0]
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *courses)
 
-    def _executable(self, plan: Plan, arguments: tuple[Any, ...]) -> Any:
-        executable, seconds = compiled(plan, len(self._lanes) if self._is_row() else None, arguments)
-        self.compile_seconds += seconds
-        structure = jax.tree.structure(arguments)
-        if self._structure is not None and structure != self._structure and seconds:
+    def _enter_again(self) -> None:
+        """Goes on with what stands in the users' objects now that hooks have had them in their hands."""
+        before = self._course
+        self._course = self._entered()
+        self._course.over = before.over
+        if signature_of(before) != signature_of(self._course):
             warnings.warn(
-                f"the program was compiled again during the run ({seconds:.1f} s), because configuration or shapes of "
-                "the policy changed; change numbers that are leaves instead of static() fields",
+                "the program is compiled again during the run, because a hook changed configuration or shapes of the "
+                "policy; change numbers that are leaves instead of static() fields",
                 UserWarning,
                 stacklevel=2,
             )
-        self._structure = structure
-        return executable
+            self._traced = self._trace()
+            self._planner = Planner(self._traced, self._needs_state, self._num_envs, len(self._lanes))
