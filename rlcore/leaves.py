@@ -16,7 +16,7 @@ _WIDE = {np.dtype(wide): np.dtype(narrow) for wide, narrow in (("f8", "f4"), ("i
 def names_of(tree: Any, root: str) -> list[str]:
     """The path of every leaf, such as `policy.learner.approximator.table`."""
     paths = jax.tree_util.tree_flatten_with_path(tree)[0]
-    return [root + jax.tree_util.keystr(path) for path, _ in paths]
+    return [(root + jax.tree_util.keystr(path)).lstrip(".") for path, _ in paths]
 
 
 def entered(tree: Any, root: str) -> Any:
@@ -122,11 +122,15 @@ def returned(old: Any, new: Any) -> None:
 
 
 def _returned(before: Any, after: Any) -> Any:
-    if isinstance(before, np.ndarray):
-        if before.shape == after.shape and before.flags.writeable:
-            before[...] = after
-            return before
-        return np.array(after, before.dtype)
     if isinstance(before, jax.Array):
         return jnp.array(after, copy=True)
-    return type(before)(np.asarray(after).item())
+    if isinstance(before, np.ndarray) and before.shape != after.shape:
+        return np.array(after, before.dtype)
+    after = np.asarray(after)
+    is_same = np.asarray(before).astype(after.dtype) == after  # 0.1 has not become 0.10000000149
+    if isinstance(before, np.ndarray) and before.flags.writeable:
+        np.copyto(before, after, casting="unsafe", where=~is_same)
+        return before
+    if isinstance(before, np.ndarray):
+        return np.where(is_same, before, after).astype(before.dtype)
+    return before if is_same else type(before)(after.item())

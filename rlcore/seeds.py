@@ -13,6 +13,7 @@ from rlcore.compiled import CompiledRun
 from rlcore.compiled.limits import structure_of
 from rlcore.errors import ConfigError
 from rlcore.experiment import Experiment
+from rlcore.leaves import names_of
 from rlcore.random import check_seed
 from rlcore.signals import Interrupt
 from rlcore.struct import brief, is_struct, walk
@@ -127,8 +128,9 @@ def _check_alike(one: Experiment, other: Experiment, seed: int, other_seed: int)
                     raise ConfigError(f"{path}.{name} differs {who}: {brief(a)} and {brief(b)}; {advice}")
         if not _have_one_structure(first, second):
             raise ConfigError(f"the {root} has another structure {who}: {brief(first)} and {brief(second)}; {advice}")
-        if _shapes(first) != _shapes(second):
-            raise ConfigError(f"the leaves of the {root} differ in shape or type {who}; {advice}")
+        for name, a, b in zip(names_of(first, root), _shapes(first), _shapes(second), strict=True):
+            if a != b:
+                raise ConfigError(f"{name} differs {who}: {a} and {b}; {advice}")
 
 
 def _have_one_structure(first: Any, second: Any) -> bool:
@@ -136,5 +138,6 @@ def _have_one_structure(first: Any, second: Any) -> bool:
     return bool(mine == jax.tree.structure(second))
 
 
-def _shapes(tree: Any) -> list[Any]:
-    return [(np.shape(leaf), np.asarray(leaf).dtype) for leaf in jax.tree.leaves(tree)]
+def _shapes(tree: Any) -> list[str]:
+    arrays = [leaf if hasattr(leaf, "dtype") else np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+    return [f"{array.dtype}{list(array.shape)}" for array in arrays]

@@ -291,10 +291,15 @@ def check_decorated(component: Any, path: str) -> None:
 
 
 def put(array: Any, index: Any, value: Any) -> Any:
-    """`array` with `value` at `index`: written in place on NumPy, a new array when traced. Assign the result."""
+    """`array` with `value` at `index`: written in place on NumPy, a new array when traced. Assign the result.
+
+    Where `index` is a mask of the first axes that is traced, `value` is one for all of them.
+    """
     if isinstance(array, np.ndarray):
         array[index] = value
         return array
+    if is_traced(index) and index.dtype == bool:
+        return jnp.where(index.reshape(index.shape + (1,) * (array.ndim - index.ndim)), value, array)
     return array.at[index].set(value)
 
 

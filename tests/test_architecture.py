@@ -15,7 +15,24 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "rlcore"
 FLOORS = {
-    **dict.fromkeys(["stages", "interfaces", "errors", "struct", "random", "arguments", "signals", "block", "fixed", "leaves", "tape", "threefry"], 0),
+    **dict.fromkeys(
+        [
+            "stages",
+            "interfaces",
+            "errors",
+            "struct",
+            "random",
+            "arguments",
+            "signals",
+            "block",
+            "fixed",
+            "leaves",
+            "tape",
+            "threefry",
+            "blame",
+        ],
+        0,
+    ),
     **dict.fromkeys(["stop_conditions", "reset_conditions", "returns", "statistics"], 1),
     **dict.fromkeys(["explorers", "networks", "trajectories", "environments"], 1),
     **dict.fromkeys(["hooks", "approximators"], 2),

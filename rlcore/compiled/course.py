@@ -11,7 +11,7 @@ from rlcore.compiled.face import TracedEnvironment
 from rlcore.compiled.parts import agent_of, learner_of
 from rlcore.environments.world import World, streams
 from rlcore.errors import ConfigError
-from rlcore.leaves import select
+from rlcore.leaves import names_of, select, settled
 from rlcore.reset_conditions import ResetIfEnvTerminated
 from rlcore.stages import Stage
 from rlcore.struct import copy, struct
@@ -110,7 +110,9 @@ def draws_of(course: Course, function: Callable[[Course], Any]) -> tuple[Draws, 
         for stream in streams((course.policy, course.reset_condition)):
             stream.tape = Ledger()
         course.world.tapes = tuple(Ledger() for _ in course.world.tapes)
+        types, names = jax.tree.leaves(course), names_of(course, "")
         function(course)
+        settled(jax.tree.leaves(course), types, names)
         own = streams((course.policy, course.reset_condition))
         return [stream.tape for stream in own] + list(course.world.tapes)
 

@@ -101,6 +101,7 @@ class Lane:
         self._course, self._last = course, block
         if self.reads_policy:
             self.return_policy()
+        self._is_returned = self.reads_policy  # what hooks change from now on stays
 
         def notify(row: int) -> None:
             if self.reads_policy and self._learner is not None:

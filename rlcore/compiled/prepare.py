@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlcore.compiled.blame import explained
+from rlcore.blame import explained
 from rlcore.compiled.course import Course, Draws, draws_of, has_episode_stages, learn, step
 from rlcore.compiled.parts import HostController, Notes, agent_of, allocate, learner_of
 from rlcore.environments.jax_environment import JaxEnvironment, JaxEnvironments, world_like

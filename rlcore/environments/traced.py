@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
+from rlcore.blame import explained
 from rlcore.environments.contract import space_of
 from rlcore.environments.masks import without_mask
 from rlcore.environments.spaces import range_of
 from rlcore.environments.transforms import _Transforms
-from rlcore.errors import ConfigError, shorten
+from rlcore.errors import ConfigError
 from rlcore.fixed import Fixed
 from rlcore.interfaces import Environment
 from rlcore.leaves import entered, names_of
@@ -90,7 +91,7 @@ def form_of(env: Environment, transforms: _Transforms, rows: int | None) -> Fixe
     except ConfigError as error:
         raise ConfigError(f"{name} can't be traced: {error}") from error
     except Exception as error:
-        raise ConfigError(f"{name} can't be traced: {type(error).__name__}: {shorten(str(error))}") from error
+        raise ConfigError(explained(error)) from error
     form = Form(own, changed, action_space, transforms, *steady)
     key = (repr((own, changed, action_space)), tuple((one.shape, str(one.dtype)) for one in form.types), form.varies)
     return Fixed(form, (key, Fixed(tuple(transforms))))
