@@ -1,18 +1,21 @@
 """Two ways to explore a bandit with ten arms: upper confidence bounds and epsilon-greedy.
 
 Each arm pays its true value and noise of about the same size. All agents learn the values as moving averages of what
-they see. Printed is how often the best arm was pulled, in each tenth of the run, averaged over several bandits.
+they see. Printed is how often the best arm was pulled, in each tenth of the run, averaged over several bandits; those
+of one agent are run at once, as one compiled program.
 """
 
 import argparse
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from rlcore import Agent, EpsilonGreedyExplorer, Experiment, QBasedPolicy, StopAfterNSteps
+from rlcore import Agent, EpsilonGreedyExplorer, Experiment, Hook, QBasedPolicy, StopAfterNSteps, run_seeds
 from rlcore.approximators import TabularQApproximator
 from rlcore.environments import MultiArmedBandit
 from rlcore.explorers import UCBExplorer
-from rlcore.hooks import DoEveryNSteps
 from rlcore.interfaces import Explorer
 from rlcore.learners import TDLearner
 from rlcore.trajectories import InsertSampleRatioController, LatestTransition, Trajectory, WholeSampler
@@ -20,16 +23,31 @@ from rlcore.trajectories import InsertSampleRatioController, LatestTransition, T
 N_ARMS = 10
 
 
-def share_of_best_arm(explorer: Explorer, n_steps: int, seed: int) -> np.ndarray:
-    """How often the best arm is pulled in each tenth of a run, `[10]`."""
-    bandit = MultiArmedBandit(N_ARMS, seed=seed)
+class Arms(Hook):
+    """Keeps which arm was pulled in every step."""
+
+    reads_policy = False
+
+    def pre_experiment(self, policy: Any, env: Any) -> None:
+        self.arms: list[int] = []
+
+    def post_act(self, policy: Any, env: Any) -> None:
+        self.arms.append(env.last_action())
+
+
+def make_experiment(make_explorer: Callable[[], Explorer], n_steps: int, seed: int) -> Experiment:
+    """A bandit of its own for every seed."""
     learner = TDLearner(TabularQApproximator(1, N_ARMS), gamma=0.0, alpha=0.05)  # a bandit has one state
     trajectory = Trajectory(LatestTransition(), WholeSampler(), InsertSampleRatioController())
-    agent = Agent(QBasedPolicy(learner, explorer), trajectory)
-    arms: list[int] = []
-    hook = DoEveryNSteps(lambda t, policy, env: arms.append(env.last_action()))
-    Experiment(agent, bandit, StopAfterNSteps(n_steps, show_progress=False), hook, seed=seed).run()
-    return (np.array(arms) == bandit.best_action).reshape(10, -1).mean(axis=1)
+    agent = Agent(QBasedPolicy(learner, make_explorer()), trajectory)
+    bandit = MultiArmedBandit(N_ARMS, seed=seed)
+    return Experiment(agent, bandit, StopAfterNSteps(n_steps, show_progress=False), Arms(), seed=seed)
+
+
+def share_of_best_arm(experiment: Experiment) -> np.ndarray:
+    """How often the best arm was pulled in each tenth of a run, `[10]`."""
+    is_best = np.array(experiment.hook.arms) == experiment.env.source.best_action
+    return is_best.reshape(10, -1).mean(axis=1)
 
 
 def main() -> None:
@@ -48,7 +66,8 @@ def main() -> None:
     }
     print(f"share of the best of {N_ARMS} arms in each tenth of {n_steps} steps, averaged over {n_bandits} bandits:")
     for name, make in makers.items():
-        shares = np.mean([share_of_best_arm(make(), n_steps, seed) for seed in seeds], axis=0)
+        experiments = run_seeds(partial(make_experiment, make, n_steps), seeds)
+        shares = np.mean([share_of_best_arm(experiment) for experiment in experiments], axis=0)
         print(f"{name:15}" + "".join(f"{share:6.0%}" for share in shares))
 
 

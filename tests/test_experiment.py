@@ -8,7 +8,7 @@ from gymnasium.vector import AutoresetMode
 from policies_asked import FixedValues
 from worlds import Corridor, Count, Still, counts
 
-from rlcore.environments import as_environment
+from rlcore.environments import RandomWalk1D, as_environment
 from rlcore.environments.bandit import MultiArmedBandit
 from rlcore.errors import ConfigError, HookError, RLCoreError
 from rlcore.experiment import Evaluation, Experiment, evaluate, run
@@ -24,6 +24,7 @@ from rlcore.hooks import (
     TotalBatchRewardPerEpisode,
     TotalRewardPerEpisode,
 )
+from rlcore.interfaces import Policy
 from rlcore.policies import QBasedPolicy, RandomPolicy
 from rlcore.random import Random, stream
 from rlcore.reset_conditions import ResetAfterNSteps, ResetIfEnvTerminated
@@ -51,7 +52,7 @@ def test_defaults():
     experiment = Experiment(Still(), Corridor(2), steps(1))
     assert type(experiment.hook) is EmptyHook
     assert type(experiment.reset_condition) is ResetIfEnvTerminated
-    assert experiment.stop_reason is None
+    assert (experiment.stop_reason, experiment.engine, experiment.compile_seconds) == (None, None, 0.0)
     assert experiment.run() is experiment
     assert run(Still(), Corridor(2)).stop_reason == "StopAfterNEpisodes(1)"
 
@@ -200,12 +201,49 @@ def test_rows_have_streams_of_their_own():
 
 def test_built_in_environments_take_their_numbers_from_the_root_seed():
     def values(seed, bandit):
-        Experiment(RandomPolicy(), bandit, steps(2), seed=seed).run()
+        Experiment(RandomPolicy(), bandit, steps(2), seed=seed).run("eager")
         return np.asarray(bandit.true_values)
 
     assert np.array_equal(values(1, MultiArmedBandit(5)), values(1, MultiArmedBandit(5)))
     assert not np.array_equal(values(1, MultiArmedBandit(5)), values(2, MultiArmedBandit(5)))
     assert np.array_equal(values(1, MultiArmedBandit(5, seed=9)), values(2, MultiArmedBandit(5, seed=9)))
+
+
+@struct
+class Left(Policy):
+    def plan(self, env):
+        return 0 * env.state()
+
+
+@pytest.mark.parametrize(
+    ("policy", "env", "engine", "expected"),
+    [
+        (Left, lambda: RandomWalk1D(3), "auto", "compiled: JAX can trace all of its parts"),
+        (Left, lambda: RandomWalk1D(3), "compiled", "compiled: as asked"),
+        (Left, lambda: RandomWalk1D(3), "eager", "eager: as asked"),
+        (Still, lambda: RandomWalk1D(3), "auto", "eager: policy is of class Still, which is no @struct"),
+        (Left, lambda: Corridor(1), "auto", "eager: Corridor is no JAX environment; a JAX environment is a @struct"),
+    ],
+)
+def test_the_engine_is_chosen_by_what_can_be_traced_and_named(policy, env, engine, expected):
+    hook = StepsPerEpisode()
+    experiment = Experiment(policy(), env(), steps(4), hook, seed=0).run(engine)
+    assert experiment.engine.startswith(expected)
+    assert experiment.engine.startswith("compiled") or experiment.compile_seconds == 0
+    assert hook.steps == [1, 1, 1, 1]
+
+
+def test_an_engine_that_can_t_run_it_is_refused_before_anything_is_called():
+    hook = DoEveryNSteps(lambda t, policy, env: None)
+    experiment = Experiment(Still(), Corridor(2), steps(4), hook)
+    for engine, message in [
+        ("fast", "engine is 'fast', expected 'auto', 'eager' or 'compiled'"),
+        ("compiled", "the experiment can't be run as one program: Corridor is no JAX environment"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            experiment.run(engine)
+    assert (experiment.stop_reason, experiment.engine) == (None, None)
+    assert experiment.run("eager").stop_reason == "StopAfterNSteps(4)"
 
 
 def test_an_environment_in_use_is_refused():

@@ -102,10 +102,11 @@ def test_a_cut_by_the_reset_condition_is_a_time_limit():
     assert np.allclose(agent.policy.learner.approximator.table, 10.0, rtol=1e-4)
 
 
-def test_q_learning_finds_the_values_of_the_random_walk():
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+def test_q_learning_finds_the_values_of_the_random_walk(engine):
     """The best way out is to the right: a state is worth gamma to the power of the steps that lie before the last."""
     agent = tabular(7, 2, gamma=0.5, alpha=0.5)
-    Experiment(agent, RandomWalk1D(7), steps(20_000), seed=0).run()
+    Experiment(agent, RandomWalk1D(7), steps(10_000), seed=0).run(engine)
     table = agent.policy.learner.approximator.table
     assert np.allclose(table[1:6, 1], [0.0625, 0.125, 0.25, 0.5, 1.0], atol=1e-4)
     assert np.allclose(table[1:6, 0], [-1.0, 0.03125, 0.0625, 0.125, 0.25], atol=1e-4)

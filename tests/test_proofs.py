@@ -42,6 +42,20 @@ def test_the_example_solves_cartpole_for_nine_of_ten_seeds(capsys):
     assert sum(row[3] >= 475 for row in rows) >= 9
 
 
+@pytest.mark.proof
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", ["FrozenLake-v1", "Taxi-v4"])
+def test_compiled_q_learning_comes_within_a_hundredth_of_the_best_possible_return(name, capsys):
+    tables = example("compiled_tables")
+    best = tables.expected_return(name, None)
+    for seed in range(5):
+        experiment = tables.make_experiment(name, 2_000_000, seed).run("compiled")
+        learnt = tables.expected_return(name, experiment.policy.policy.learner.approximator.table)
+        with capsys.disabled():
+            print(f"| {name} | {seed} | {learnt:.4f} | {best:.4f} |", flush=True)
+        assert best - 0.01 <= learnt <= best + 1e-9
+
+
 class LargestValue(Hook):
     """The largest mean Q of an update."""
 

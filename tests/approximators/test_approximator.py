@@ -11,8 +11,8 @@ from flax import nnx
 from gymnasium import spaces
 
 from rlcore.approximators import Approximator
-from rlcore.fixed import Fixed
 from rlcore.errors import ConfigError
+from rlcore.fixed import Fixed
 from rlcore.networks import MLP
 
 

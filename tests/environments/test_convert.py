@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 from rlcore import Experiment, run
 from rlcore.environments import RandomWalk1D, SingleEnvironment, VectorEnvironment, as_environment
 from rlcore.environments.check_answers import same
+from rlcore.environments.jax_environment import JaxEnvironment
 from rlcore.errors import ConfigError
 from rlcore.hooks import StepsPerEpisode
 from rlcore.interfaces import Environment
@@ -18,6 +19,7 @@ from rlcore.policies import RandomPolicy
 from rlcore.random import seed_number
 from rlcore.reset_conditions import ResetAfterNSteps
 from rlcore.stop_conditions import StopAfterNSteps
+from rlcore.struct import struct
 from tests.environments.own import Own
 from tests.environments.worlds import Counter
 
@@ -28,7 +30,6 @@ from tests.environments.worlds import Counter
         ("CartPole-v1", "CartPole-v1"),
         (lambda: gymnasium.make("CartPole-v1"), "CartPole-v1"),
         (Counter, "Counter"),
-        (RandomWalk1D, "RandomWalk1D"),
         (Own, "Own"),
     ],
 )
@@ -66,8 +67,32 @@ def test_bad_counts(num_envs):
         as_environment("CartPole-v1", num_envs=num_envs)
 
 
-def test_copies_need_an_id():
-    with pytest.raises(ConfigError, match="copies are made of a Gymnasium id only"):
+def test_a_struct_is_a_jax_environment():
+    walk = RandomWalk1D()
+    adapter = as_environment(walk)
+    assert type(adapter) is JaxEnvironment and isinstance(adapter, SingleEnvironment)
+    assert adapter.source is walk and adapter.name == "RandomWalk1D" and adapter.num_envs is None
+    assert as_environment(adapter) is adapter and not adapter.is_in_use
+    rows = as_environment(RandomWalk1D(), num_envs=3)
+    assert isinstance(rows, VectorEnvironment) and rows.num_envs == 3 and as_environment(rows) is rows
+
+
+def test_a_struct_that_can_t_be_traced_is_stepped_by_python():
+    @struct
+    class Reckless(RandomWalk1D):
+        def reward(self):
+            return 1.0 if self.position > 3 else 0.0
+
+    adapter = as_environment(Reckless())
+    assert type(adapter) is SingleEnvironment
+    assert "Reckless can't be traced" in adapter.why_untraced
+    adapter.reset()
+    adapter.act(1)
+    assert adapter.reward() == 1.0
+
+
+def test_copies_need_an_id_or_a_struct():
+    with pytest.raises(ConfigError, match="copies are made of a Gymnasium id or a JAX environment"):
         as_environment(Counter(), num_envs=2)
 
 
