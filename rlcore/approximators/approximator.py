@@ -11,10 +11,10 @@ from gymnasium import Space, spaces
 
 from rlcore.approximators.blueprint import CompiledViews, answer, as_arrays, call, describe, evaluate
 from rlcore.approximators.dense import DenseViews
-from rlcore.fixed import Fixed
 from rlcore.approximators.state_shapes import state_shapes
 from rlcore.approximators.tree import all_finite, check_alike, check_finite, handles_infinity, own, select
 from rlcore.errors import ConfigError, shorten
+from rlcore.fixed import Fixed
 from rlcore.struct import cached, is_traced, static, struct
 
 Array = np.ndarray | jax.Array
@@ -61,7 +61,7 @@ class Approximator:
         self._fixed, parameters, variables = describe(model, optimiser)
         check_finite(parameters)
         self._parameters, self._variables = own(parameters), own(variables)
-        self.optimiser_state = own(optimiser.init(self._parameters))
+        self.optimiser_state = own(jax.jit(optimiser.init)(self._parameters))
         self.is_finite = jnp.asarray(True)
 
     @property

@@ -11,9 +11,9 @@ import numpy as np
 from flax import nnx
 
 from rlcore.approximators.dense import DenseLayer, dense_layers
-from rlcore.fixed import Fixed
 from rlcore.arguments import named
 from rlcore.errors import ConfigError
+from rlcore.fixed import Fixed
 from rlcore.struct import by_value, is_traced
 
 

@@ -38,10 +38,6 @@ class Cells:
         self.is_state_value = table.ndim == 1
         self.n_states, self.n_actions = table.shape if table.ndim == 2 else (len(table), 1)
 
-    def rounded(self, number: Any) -> float:
-        """A number as the table would hold it."""
-        return self.table.dtype.type(number).item()
-
 
 @struct
 class TabularApproximator:

@@ -128,9 +128,10 @@ class SingleEnvironment(Environment):
         del answer  # else the observation would look as if somebody else had it, and be copied
         if terminated is not False or truncated is not False:
             self._end(terminated, truncated)
-        if reward.__class__ is int:
-            reward = float(reward)
-        self._reward = reward if reward.__class__ is float and isfinite(reward) else self._checked_reward(reward)
+        if reward.__class__ is float and isfinite(reward):
+            self._reward = reward
+        else:
+            self._reward = float(reward) if reward.__class__ is int else self._checked_reward(reward)
         try:
             self._state = read(observation)
         except EnvContractError as error:

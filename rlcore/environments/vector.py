@@ -1,6 +1,6 @@
 """The adapter of several Gymnasium environments side by side, whatever their autoreset mode."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ class VectorEnvironment(Environment):
         self.source, self.name = env, name_of(env)
         self.num_envs: int = env.num_envs  # type: ignore[misc]
         self._mode = mode_of(env)
+        self._resets_next_step = self._mode is AutoresetMode.NEXT_STEP
         check_rows_agree(env)
         action_space = env.single_action_space
         self._inside, own_space = without_mask(env.single_observation_space, action_space)
@@ -62,7 +63,7 @@ class VectorEnvironment(Environment):
     def _forget(self) -> None:
         self._terminated = self._truncated = self._over = self._none
         self._moved = self._all
-        self._ended: Any = _NOBODY
+        self._ended: Sequence[int] = _NOBODY
         self._reward, self._action = np.zeros(self.num_envs), None
 
     def __repr__(self) -> str:
@@ -88,7 +89,7 @@ class VectorEnvironment(Environment):
         self.step = 0
         self._forget()
         observation, info = self._begin(seed=seeds)
-        self._take_state(self._checked("state", self._read, observation), info, exempt=self._none)
+        self._take_state(self._checked("state", self._read, observation), info)
 
     def _begin(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
         answer = self.source.reset(**arguments)
@@ -113,13 +114,11 @@ class VectorEnvironment(Environment):
             observation, reward, terminated, truncated, info = answer
         except (TypeError, ValueError):
             raise self._broken("step answered", shown(answer), f"expected the five {_FIVE}") from None
-        if self._mode is AutoresetMode.NEXT_STEP:
-            self._moved = ~self._over if len(self._ended) else self._all
         self._take_in(observation, reward, terminated, truncated, info)
-        if len(self._ended):
+        if self._ended and not self._resets_next_step:
             if self._mode is AutoresetMode.SAME_STEP:
                 self._take_finals(info)
-            elif self._mode is AutoresetMode.DISABLED:
+            else:
                 self._reset_rows(self._over)
 
     def _take_in(self, observation: Any, reward: Any, terminated: Any, truncated: Any, info: Any) -> None:
@@ -136,29 +135,35 @@ class VectorEnvironment(Environment):
             seen = self._read(observation)
         except EnvContractError as error:
             raise self._unreadable(what, error) from None
-        self._take_ends(terminated, truncated)
-        # masks of a same-step reset are those of the next episodes already
-        self._take_state(seen, info, self._none if self._mode is AutoresetMode.SAME_STEP else self._over)
+        self._moved = self._all
+        if terminated is not None or truncated is not None or self._ended:  # else nobody ended, as in the last step
+            self._take_ends(terminated, truncated)
+        self._take_state(seen, info)
 
-    def _take_state(self, seen: Any, info: dict[str, Any], exempt: np.ndarray) -> None:
+    def _take_state(self, seen: Any, info: dict[str, Any]) -> None:
         self._seen = seen
         self._state = self._next_state = seen if self._change is None else self._change(seen)
-        self._mask = self._next_mask = self._mask_in(info, exempt) if info else None
+        self._mask = self._next_mask = None
+        if info:  # masks of a same-step reset are those of the next episodes already
+            exempt = self._none if self._mode is AutoresetMode.SAME_STEP else self._over
+            self._mask = self._next_mask = self._mask_in(info, exempt)
 
     def _take_ends(self, terminated: np.ndarray | None, truncated: np.ndarray | None) -> None:
         """Takes in who ended (`None`: nobody), and that a row which was reset brings no reward."""
-        if terminated is None and truncated is None:
-            self._terminated = self._truncated = self._over = self._none
-            self._ended = _NOBODY
-        else:
-            self._terminated = self._none if terminated is None else terminated
-            self._truncated = self._none if truncated is None else truncated & ~self._terminated
-            self._over = self._terminated | self._truncated
-            self._ended = self._over.nonzero()[0]
-        if self._moved is self._all:
-            return
-        self._reward[~self._moved] = 0.0
-        empty = np.flatnonzero(self._over & ~self._moved).tolist()
+        reset = self._ended if self._resets_next_step else _NOBODY
+        self._terminated = self._none if terminated is None else terminated
+        self._truncated = self._none if truncated is None else truncated & ~self._terminated
+        self._over = self._terminated if truncated is None else self._terminated | self._truncated
+        self._ended = _NOBODY if self._over is self._none else self._over.nonzero()[0].tolist() or _NOBODY
+        if reset:
+            self._skip(reset)
+
+    def _skip(self, rows: Sequence[int]) -> None:
+        """Takes in that the step of `rows` was spent on their reset."""
+        self._moved = self._all.copy()
+        for row in rows:
+            self._moved[row], self._reward[row] = False, 0.0
+        empty = sorted(set(self._ended).intersection(rows))
         if empty:
             raise self._broken(
                 f"rows {empty} are over", "right after their reset", "make reset begin an episode to act in"
@@ -178,7 +183,7 @@ class VectorEnvironment(Environment):
         cut = np.broadcast_to(True if rows is None else np.asarray(rows, bool), (self.num_envs,)) & ~self._over
         if cut.any():
             self._truncated, self._over = self._truncated | cut, self._over | cut
-            self._ended = np.flatnonzero(self._over)
+            self._ended = self._over.nonzero()[0].tolist()
             self._reset_rows(cut)
 
     def _reset_rows(self, rows: np.ndarray) -> None:
@@ -197,7 +202,7 @@ class VectorEnvironment(Environment):
         last, final_info = copy_rows(self._seen), info.get("final_info") or {}
         inside = getattr(self.source.unwrapped, "_env_obs", None)  # what resets answered, in a SyncVectorEnv
         next_mask = None if self._mask is None else self._mask.copy()
-        for row in self._ended.tolist():
+        for row in self._ended:
             observation = row_of(info["final_obs"], row)
             if inside is not None and share_arrays(observation, inside[row]):
                 raise self._broken(
@@ -275,8 +280,8 @@ class VectorEnvironment(Environment):
         """Bool `[num_envs]`: the row's episode ended with the last action."""
         return self._over
 
-    def ended(self) -> Any:
-        """The indices of the rows that ended with the last action; an empty tuple if none did."""
+    def ended(self) -> Sequence[int]:
+        """The indices of the rows that ended with the last action, a list; an empty tuple if none did."""
         return self._ended
 
     def is_transition(self) -> np.ndarray:

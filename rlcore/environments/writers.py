@@ -66,13 +66,13 @@ def _whole_writer(space: Any, shape: tuple[int, ...]) -> Writer:
     dtype = np.dtype(space.dtype)
     counts_from_zero = start.__class__ is int and start == 0
 
-    is_row = len(shape) == 1 and shape[0] <= 64 and n.__class__ is int and counts_from_zero
+    is_row = len(shape) == 1 and shape[0] <= 64 and n.__class__ is int and n <= 4096 and counts_from_zero
+    legal = frozenset(range(n) if is_row else ())
 
     def write(action: Any) -> np.ndarray:
-        if is_row and action.__class__ is np.ndarray and action.dtype is _INT64 and action.shape == shape:
-            values = action.tolist()
-            if min(values) >= 0 and max(values) < n:  # mostly, and quicker
-                return action.astype(dtype)
+        is_plain = is_row and action.__class__ is np.ndarray and action.dtype is _INT64 and action.shape == shape
+        if is_plain and legal.issuperset(action.tolist()):  # mostly, and quicker
+            return action.astype(dtype)
         array = np.asarray(action)
         if array.shape != shape or array.dtype.kind not in "iub":
             raise EnvContractError(f"{array.dtype} of shape {array.shape}, expected whole numbers of shape {shape}")

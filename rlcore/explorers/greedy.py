@@ -60,16 +60,25 @@ def best_of_row(values: Any, mask: Any = None, only: bool = False) -> int:
     """
     if values.__class__ is not ndarray or values.ndim != 1:
         return -1
+    if mask is None and len(values) > SMALL:
+        best = int(values.argmax())
+        return best if not only and values[best] == values[best] else -1
+    legal = row = values.tolist()
     if mask is not None:
-        return _best_legal(values, mask, only)
-    if not 0 < len(values) <= SMALL:
-        best = int(values.argmax()) if values.size else -1
-        return best if best >= 0 and not only and values[best] == values[best] else -1
-    row = values.tolist()
-    top = max(row)  # passes over NaNs, unless the first one is
+        if mask.__class__ is not ndarray or mask.dtype is not _BOOL or mask.shape != values.shape:
+            return -1
+        flags = mask.tolist()
+        legal = compress(row, flags)
+    try:
+        top = max(legal)  # passes over NaNs, unless the first one is
+    except ValueError:  # nothing is legal
+        return -1
     if top != top or (only and row.count(top) > 1):
         return -1
-    return row.index(top)
+    best = row.index(top)
+    while mask is not None and not flags[best]:
+        best = row.index(top, best + 1)
+    return best
 
 
 def best_of_rows(values: Any, mask: Any) -> Any:
@@ -85,22 +94,6 @@ def best_of_rows(values: Any, mask: Any) -> Any:
             return None
         values = np.where(mask, values, -np.inf)
     return values.argmax(-1) if (values.max(-1) > -np.inf).all() else None  # a NaN is the largest
-
-
-def _best_legal(values: np.ndarray, mask: Any, only: bool) -> int:
-    if mask.__class__ is not ndarray or mask.dtype is not _BOOL or mask.shape != values.shape:
-        return -1
-    flags, row = mask.tolist(), values.tolist()
-    try:
-        top = max(compress(row, flags))  # passes over NaNs, unless the first one is
-    except ValueError:  # nothing is legal
-        return -1
-    if top != top or (only and row.count(top) > 1):
-        return -1
-    best = row.index(top)
-    while not flags[best]:
-        best = row.index(top, best + 1)
-    return best
 
 
 _BOOL = np.dtype(bool)

@@ -46,9 +46,7 @@ def bellman_update(
     """
     table = approximator.table
     if reward.__class__ is float and table.__class__ is np.ndarray:
-        cells = approximator.cells()
-        gamma, alpha = cells.rounded(gamma), cells.rounded(alpha)
-        update_cell(cells, state, next_state, action, reward, terminated, gamma, alpha, next_mask)
+        update_cell(approximator.cells(), state, next_state, action, reward, terminated, gamma, alpha, next_mask)
         return
     rows = (state, next_state, action, reward, terminated, gamma, alpha, next_mask)
     if isinstance(table, np.ndarray) and not any(map(is_traced, rows)):
@@ -68,9 +66,7 @@ def update_cell(
     alpha: float,
     next_mask: Any,
 ) -> None:
-    """One transition, in plain numbers: each operation is rounded to the table's dtype, as in a trace.
-
-    `gamma` and `alpha` are `rounded` already.
+    """One transition, in plain numbers: each number and operation is rounded to the table's dtype, as in a trace.
 
     Raises:
         ConfigError: A state or action outside the table.
@@ -89,11 +85,16 @@ def update_cell(
         start = next_state * n_actions
         values = numbers[start : start + n_actions].tolist()
         if next_mask is not None:
-            values = [*compress(values, next_mask.tolist() if next_mask.__class__ is np.ndarray else next_mask)]
-        rounded[1] = gamma * max(values) if values else 0.0
+            values = compress(values, next_mask.tolist() if next_mask.__class__ is np.ndarray else next_mask)
+        rounded[1] = gamma
+        try:
+            rounded[1] = rounded[1] * max(values)
+        except ValueError:  # nothing is legal, as after the end of a game
+            rounded[1] = 0.0
         rounded[0] = rounded[0] + rounded[1]
     rounded[0] = rounded[0] - old
-    rounded[0] = alpha * rounded[0]
+    rounded[1] = alpha
+    rounded[0] = rounded[1] * rounded[0]
     rounded[0] = old + rounded[0]
     new = rounded[0]
     if not math.isfinite(new):
@@ -105,9 +106,8 @@ def update_cell(
 
 
 def _update_host(cells: Cells, *columns: Any) -> None:
-    *numbers, gamma, alpha, next_mask = columns
+    *numbers, next_mask = columns
     n_rows = np.size(columns[3])  # of the reward
-    numbers += [np.asarray(step, cells.table.dtype) for step in (gamma, alpha)]
     rows = [[0] * n_rows if number is None else np.broadcast_to(number, (n_rows,)).tolist() for number in numbers]
     masks = [None] * n_rows if next_mask is None else np.reshape(next_mask, (n_rows, -1)).tolist()
     for row in zip(*rows, masks, strict=True):

@@ -9,11 +9,11 @@ import optax
 from flax import nnx
 
 from rlcore.approximators.approximator import Approximator
-from rlcore.fixed import Fixed
 from rlcore.approximators.tabular import TabularApproximator
 from rlcore.approximators.target_network import TargetNetwork
 from rlcore.arguments import check_flag, check_function, check_number, named
 from rlcore.errors import ConfigError
+from rlcore.fixed import Fixed
 from rlcore.interfaces import Environment, Learner
 from rlcore.learners.checks import count_actions
 from rlcore.learners.targets import bellman_target, best_value

@@ -11,7 +11,7 @@ from rlcore.interfaces import Environment, Learner
 from rlcore.learners.bellman import bellman_update, update_cell
 from rlcore.learners.checks import count_actions
 from rlcore.stages import Stage
-from rlcore.struct import cached, static, struct
+from rlcore.struct import static, struct
 
 
 @struct
@@ -40,7 +40,6 @@ class TDLearner(Learner):
     gamma: float = static(1.0)
     alpha: float = static(0.01)
     n: int = static(0)
-    _rounded: Any = cached()  # gamma and alpha as they are, and as the table holds numbers
 
     update_is_jitted: ClassVar[bool] = False
 
@@ -84,13 +83,9 @@ class TDLearner(Learner):
         reward, approximator = batch.reward, self.approximator
         is_plain = reward.__class__ is float and approximator.table.__class__ is np.ndarray
         if is_plain and batch.discount is None and batch.weight is None:  # mostly, and quicker
-            cells, rounded = approximator.cells(), self._rounded
-            if rounded is None or rounded[0] is not self.gamma or rounded[1] is not self.alpha:
-                rounded = (self.gamma, self.alpha, cells.rounded(self.gamma), cells.rounded(self.alpha))
-                self._rounded = rounded
-            _, _, gamma, alpha = rounded
             state, next_state, action = batch.state, batch.next_state, batch.action
-            update_cell(cells, state, next_state, action, reward, batch.terminated, gamma, alpha, batch.next_mask)
+            terminated, next_mask, cells = batch.terminated, batch.next_mask, approximator.cells()
+            update_cell(cells, state, next_state, action, reward, terminated, self.gamma, self.alpha, next_mask)
             return {}
         gamma, alpha, terminated = self.gamma, self.alpha, batch.terminated
         if batch.discount is not None:

@@ -228,6 +228,17 @@ def test_illegal_actions_of_rows_are_refused(bad):
         write(np.array(bad))
 
 
+@pytest.mark.parametrize("n", [3, 5000])
+def test_a_row_reaches_from_the_first_action_to_the_last(n):
+    write, action = action_writer(spaces.Discrete(n), rows=2), np.array([0, n - 1])
+    written = write(action)
+    action[:] = 1
+    assert written.tolist() == [0, n - 1]
+    for illegal in (-1, n, -n, 2**40):
+        with pytest.raises(EnvContractError, match=f"expected indices from 0 to {n - 1}"):
+            write(np.array([0, illegal]))
+
+
 def test_bounds_are_compared_in_the_dtype_of_the_space():
     box = spaces.Box(np.float32(0.1), np.float32(0.3), (1,), np.float32)
     assert action_writer(box)(np.array([0.1])).dtype == np.float32

@@ -82,14 +82,14 @@ def test_ends_and_states_step_by_step(mode):
     env.act(action)
     assert env.last_action() is action and env.reward().tolist() == [11, 12] and len(env.ended()) == 0
     env.act(action)
-    assert list(env.ended()) == [0] and env.is_over().tolist() == [True, False]
+    assert env.ended() == [0] and env.is_over().tolist() == [True, False]
     assert env.next_state()[:, 0].tolist() == [1002, 101_002]
     is_next = mode is AutoresetMode.NEXT_STEP
     assert env.state()[:, 0].tolist() == [1002 if is_next else 2000, 101_002]
     env.act(action)
     assert env.is_transition().tolist() == [not is_next, True]
     assert env.reward().tolist() == [0 if is_next else 11, 32]
-    assert list(env.ended()) == [1]
+    assert env.ended() == [1]
     env.act(action)
     assert env.is_transition().tolist() == [True, not is_next]
 
