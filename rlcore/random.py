@@ -38,7 +38,7 @@ class Random:
     Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"; replaces Julia's `rng` arguments.
     """
 
-    __slots__ = ("_arrays", "_at", "_base", "_floats", "_key", "_words", "tape")
+    __slots__ = ("_arrays", "_at", "_base", "_floats", "_high", "_key", "_whole", "_words", "tape")
     __struct_fields__: ClassVar = {"leaf": ("_key", "_count"), "static": (), "cached": ()}
 
     tape: "Tape | Ledger | None"  # where compiled code reads a step's numbers, or notes which ones it takes
@@ -49,6 +49,8 @@ class Random:
     _arrays: dict[str, np.ndarray] | None  # the block at hand, by the kind of its numbers
     _floats: list[float] | None
     _words: list[int] | None
+    _high: int  # below which the last row of whole numbers was drawn
+    _whole: np.ndarray | None  # the block at hand as such numbers, once that limit came again
 
     def __init__(self, key: Any = None, count: int = 0) -> None:
         """A stream that stands at number `count`.
@@ -82,8 +84,9 @@ class Random:
     @_count.setter
     def _count(self, count: Any) -> None:
         self._base, self._at = count, 0
-        self._arrays = None
+        self._arrays = self._whole = None
         self._floats = self._words = None
+        self._high = 0
 
     def is_named(self) -> bool:
         """Whether the stream has a key yet."""
@@ -100,20 +103,23 @@ class Random:
 
     def integers(self, high: Any, shape: Shape = None) -> Any:
         """Whole numbers in [0, high): the high word of 2^32 u(i) times `high`, at most 2^-32 off uniform."""
-        if self._words is not None:
-            at = self._at
-            if shape is None:
-                if at < BLOCK:
-                    self._at = at + 1
-                    return self._words[at] * high >> 32
-            elif shape.__class__ is int and shape <= FEW and high.__class__ is int and at + shape <= BLOCK:
-                self._at = at + shape
-                return np.array([word * high >> 32 for word in self._words[at : at + shape]], np.int64)
+        at = self._at
+        if shape is None:
+            if self._words is not None and at < BLOCK:
+                self._at = at + 1
+                return self._words[at] * high >> 32
+        elif shape.__class__ is int and high.__class__ is int and high == self._high and at + shape <= BLOCK:
+            if self._whole is None:
+                self._whole = _below(high, self._array("_words"))
+                self._whole.flags.writeable = False
+            self._at = at + shape
+            return self._whole[at : at + shape]
         words = self._draw("_words", shape)
         if isinstance(words, int):
             return words * int(high) >> 32
         if isinstance(words, np.ndarray):
-            return (words.astype(np.uint64) * np.uint64(high) >> np.uint64(32)).astype(np.int64)
+            self._high, self._whole = high if high.__class__ is int else 0, None
+            return _below(high, words)
         return high_product(words, jnp.asarray(high).astype(jnp.uint32)).astype(jnp.int32)
 
     def normal(self, shape: Shape = None) -> Any:
@@ -175,7 +181,7 @@ class Random:
         pair = np.arange(self._base // 2, self._base // 2 + BLOCK // 2, dtype=np.uint64)
         words = np.stack(threefry(self._key, *_halves(pair)), axis=1).ravel()
         words.flags.writeable = False
-        self._arrays = {"_words": words}
+        self._arrays, self._whole = {"_words": words}, None
         self._floats = self._words = None
 
     def _array(self, kind: str) -> np.ndarray:
@@ -262,6 +268,10 @@ def name_streams(component: Any, seed: int, path: str) -> None:
 def _halves(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The high and the low words of 64-bit counts."""
     return (counts >> np.uint64(32)).astype(np.uint32), counts.astype(np.uint32)
+
+
+def _below(high: Any, words: np.ndarray) -> np.ndarray:
+    return (words.astype(np.uint64) * np.uint64(high) >> np.uint64(32)).astype(np.int64)
 
 
 def _is_few(shape: Shape) -> bool:

@@ -126,7 +126,7 @@ class RecordedEnvironment(Environment):
             self._ended = (0,) if self._over else ()
         else:
             self._reward = block.reward[at].astype(np.float64)
-            self._ended = self._over.nonzero()[0] if self._over.any() else ()
+            self._ended = self._over.nonzero()[0].tolist() if self._over.any() else ()
 
     def where(self) -> str:
         """The environment and the step of the run, for messages."""

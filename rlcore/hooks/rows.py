@@ -41,7 +41,7 @@ def record_by_row(histories: list[list[Any]], rows: np.ndarray, values: Iterable
 def rows_begun(env: Any) -> Sequence[int]:
     """The rows whose episode begins at PRE_EPISODE: those that ended, or all of them right after a reset."""
     ended = env.ended()
-    return as_list(ended) if len(ended) else range(env.num_envs or 1)
+    return ended if len(ended) else range(env.num_envs or 1)
 
 
 def rows_skipped(env: Any, ended: Sequence[int]) -> list[int]:
@@ -50,11 +50,6 @@ def rows_skipped(env: Any, ended: Sequence[int]) -> list[int]:
         return []
     moved = np.asarray(env.is_transition())
     return [row for row in ended if not moved.item(row)]
-
-
-def as_list(rows: Sequence[int]) -> list[int]:
-    """The same as Python ints, which are quicker to loop over and to index with than NumPy's."""
-    return np.asarray(rows).tolist()
 
 
 def check_batchsize(batchsize: int, env: Any, hook: str) -> None:
@@ -91,8 +86,7 @@ class RowSteps:
         if len(self._ended):
             for row in rows_skipped(env, self._ended):
                 self._starts[row] += 1
-        ended = env.ended()
-        self._ended = as_list(ended) if len(ended) else ()
+        self._ended = env.ended()
         return self._ended
 
     def push_block(self, block: Block) -> list[int]:
@@ -130,8 +124,7 @@ class RowSums:
         if len(self._ended):
             for row in rows_skipped(env, self._ended):
                 self._sums[row] = 0.0  # whose episode has not taken a step yet
-        ended = env.ended()
-        self._ended = as_list(ended) if len(ended) else ()
+        self._ended = env.ended()
         return self._ended
 
     def push_block(self, block: Block) -> list[float]:

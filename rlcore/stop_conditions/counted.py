@@ -67,7 +67,7 @@ class StopAfterNSteps(_Counted):
         if self._advance is None and env.num_envs is None:  # nothing to show: quicker
             self._count = count = self._count + 1
             return count >= self._n
-        steps = 1 if env.num_envs is None else int(np.count_nonzero(env.is_transition()))
+        steps = 1 if env.num_envs is None else env.is_transition().tobytes().count(1)
         self._push(steps)
         return self._count >= self._n
 
