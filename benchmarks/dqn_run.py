@@ -133,6 +133,14 @@ def train_rlcore_own_network(seed: int, n_steps: int, epsilon_steps: int) -> Non
     train_rlcore(seed, n_steps, epsilon_steps, module_of_ones_own)
 
 
+def train_rlcore_own_network_inline(seed: int, n_steps: int, epsilon_steps: int) -> None:
+    """With JAX's switch for small programs on a CPU: they run where they are called, not in another thread."""
+    import jax
+
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
+    train_rlcore_own_network(seed, n_steps, epsilon_steps)
+
+
 def train_rlcore_example(seed: int, n_steps: int, epsilon_steps: int) -> None:
     """The example that the README starts, as it stands."""
     sys.argv = [str(EXAMPLE), "--seed", str(seed)]
@@ -191,6 +199,7 @@ def stable_baselines(n_steps: int, epsilon_steps: int) -> dict:
 TRAIN = {
     "rlcore": train_rlcore,
     "rlcore_own_network": train_rlcore_own_network,
+    "rlcore_own_network_inline": train_rlcore_own_network_inline,
     "rlcore_example": train_rlcore_example,
     "cleanrl_jax": train_cleanrl_jax,
     "sb3": train_sb3,

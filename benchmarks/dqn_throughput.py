@@ -21,7 +21,7 @@ def main() -> None:
     print_machine("rlcore", "jax", "flax", "gymnasium")
 
     peers, cleanrl = peer_python("PEERS_PY"), peer_python("CLEANRL_PY")
-    own = {"rlcore": sys.executable, "rlcore_own_network": sys.executable}
+    own = dict.fromkeys(["rlcore", "rlcore_own_network", "rlcore_own_network_inline"], sys.executable)
     pythons = own | {"cleanrl_jax": cleanrl, "sb3": peers, "sbx": peers}
     seeds = dict.fromkeys(pythons, 0)
 
