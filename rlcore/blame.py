@@ -2,6 +2,7 @@
 
 import linecache
 import re
+import sys
 from typing import Any
 
 import jax
@@ -22,6 +23,8 @@ _ADVICE = {
     "runs; keep it an array, or declare it with static()",
 }
 
+_LIBRARIES = ("rlcore", "jax", "jaxlib", "flax", "optax", "numpy", "gymnasium", "contextlib", "functools")
+
 
 def explained(error: Exception) -> str:
     """What could not be traced, where, and what to do."""
@@ -30,16 +33,28 @@ def explained(error: Exception) -> str:
     return f"{_place(error)} can't be traced ({what})" + (f": {advice}" if advice else "")
 
 
+def asker(kinds: Any = None) -> str:
+    """The component whose method has asked: the nearest struct, or instance of `kinds`, that is running."""
+    frame = sys._getframe(2)
+    while frame is not None:
+        owner = frame.f_locals.get("self")
+        if isinstance(owner, kinds) if kinds else is_struct(owner):
+            return f"{type(owner).__name__}.{frame.f_code.co_name}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return "somebody"
+
+
 def _place(error: Exception) -> str:
-    """The innermost method of a component that was running."""
+    """The innermost method of a component that was running, or function of a user's that one called."""
     place, traceback = "a step", error.__traceback__
     while traceback is not None:
-        code, owner = traceback.tb_frame.f_code, traceback.tb_frame.f_locals.get("self")
+        frame, code = traceback.tb_frame, traceback.tb_frame.f_code
+        owner, line = frame.f_locals.get("self"), linecache.getline(code.co_filename, traceback.tb_lineno).strip()
+        where = f"line {traceback.tb_lineno}: `{line}`,"
         if is_struct(owner):
-            line = linecache.getline(code.co_filename, traceback.tb_lineno).strip()
-            place = (
-                f"{type(owner).__name__}.{code.co_name}{_fields(owner, line)}, line {traceback.tb_lineno}: `{line}`,"
-            )
+            place = f"{type(owner).__name__}.{code.co_name}{_fields(owner, line)}, {where}"
+        elif str(frame.f_globals.get("__name__")).partition(".")[0] not in _LIBRARIES:
+            place = f"the function {code.co_name}, {where}"
         traceback = traceback.tb_next
     return place
 

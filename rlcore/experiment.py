@@ -151,7 +151,9 @@ class Experiment:
         except BaseException as error:
             if isinstance(error, AttributeError):
                 explain_undeclared(error, [part for _, part in walk((self.policy, self.reset_condition))])
-            if not interrupt.is_set:
+            if interrupt.is_set:
+                self.stop_reason = interrupt.name()
+            else:
                 self.stop_reason = shorten(f"{type(error).__name__}: {error}")
                 place = shorten(where())
                 error.add_note(f"the experiment stopped in {place}; its policy and hooks can still be read")

@@ -1,6 +1,5 @@
 """The leaves of structs on their way into a compiled program and back."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -8,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlcore.errors import ConfigError
-from rlcore.struct import graft
+from rlcore.struct import brief, graft, is_struct, walk
 
 _WIDE = {np.dtype(wide): np.dtype(narrow) for wide, narrow in (("f8", "f4"), ("i8", "i4"), ("u8", "u4"), ("c16", "c8"))}
 
@@ -49,6 +48,8 @@ def shapes_of(tree: Any, root: str) -> Any:
         dtype = leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
         if not isinstance(leaf, jax.Array) and dtype.kind not in "biufc" and not jnp.issubdtype(dtype, np.number):
             raise _no_number(leaf, name)
+        if isinstance(leaf, int) and not -(1 << 31) <= leaf < 1 << 31:
+            raise _no_number(leaf, name)
         kinds.append(jax.ShapeDtypeStruct(np.shape(leaf), _WIDE.get(dtype, dtype)))
     return jax.tree.unflatten(treedef, kinds)
 
@@ -72,24 +73,54 @@ def _entered(leaf: Any) -> jax.Array:
     return jnp.array(narrow, copy=True)
 
 
-def settled(leaves: Sequence[Any], types: Sequence[Any], names: Sequence[str]) -> list[Any]:
-    """`leaves` with the types they had before a step, so that a loop can carry them.
+def settled(tree: Any, before: Any, root: str = "") -> Any:
+    """`tree` with the structure, shapes and types that `before` has, so that a loop can carry it.
 
     Raises:
-        ConfigError: One changed its shape, or to a type that holds other numbers.
+        ConfigError: A leaf appeared, vanished, changed its shape, or its type to one that holds other numbers; or a
+            `static()` field changed.
     """
-    if len(leaves) != len(types):
-        raise ConfigError(
-            f"a step turns {len(types)} leaves ({', '.join(names[:8])}, ...) into {len(leaves)}; expected the same "
-            "fields before and after: give a field that is None at first an array of zeros in __init__"
+    leaves, structure = jax.tree.flatten(tree)
+    kinds, structure_before = jax.tree.flatten(before)
+    if not _are_equal(structure, structure_before):
+        raise ConfigError(_another_structure(tree, before, root))
+    if all(map(_is_settled, leaves, kinds)):
+        return tree
+    return jax.tree.unflatten(structure, list(map(_settled, leaves, kinds, names_of(before, root))))
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    return bool(one == other)
+
+
+def _another_structure(tree: Any, before: Any, root: str) -> str:
+    names, names_before = names_of(tree, root), names_of(before, root)
+    changed = [name for name in (*names, *names_before) if (name in names) != (name in names_before)]
+    if changed:
+        return (
+            f"{changed[0]} is an array before a step and none after it, or the other way round; expected the same "
+            "fields at every step: give it an array of zeros in __init__"
         )
-    return [_settled(*one) for one in zip(leaves, types, names, strict=True)]
+    for path, part in walk(tree, root):
+        found: Any = dict(walk(before, root)).get(path)
+        for name in type(found).__struct_fields__["static"] if is_struct(part) and type(part) is type(found) else ():
+            if getattr(part, name) != getattr(found, name):
+                return (
+                    f"{path}.{name} is {brief(getattr(found, name))} before a step and {brief(getattr(part, name))} "
+                    "after it; a static() field can't change in a program: make it a leaf, an array or a number"
+                )
+    return "a step changes the structure of a policy or environment; expected the same classes and fields for ever"
+
+
+def _is_settled(leaf: Any, kind: Any) -> bool:
+    shape, dtype = getattr(leaf, "shape", None), getattr(leaf, "dtype", None)
+    return dtype == kind.dtype and shape == tuple(kind.shape) and not getattr(leaf, "weak_type", True)
 
 
 def _settled(leaf: Any, kind: Any, name: str) -> Any:
-    shape, dtype = np.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
-    if dtype == kind.dtype and shape == tuple(kind.shape) and not getattr(leaf, "weak_type", True):
+    if _is_settled(leaf, kind):
         return leaf
+    shape, dtype = np.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
     is_same_kind = dtype == kind.dtype or jnp.promote_types(_WIDE.get(dtype, dtype), kind.dtype) == kind.dtype
     if shape != tuple(kind.shape) or not is_same_kind:
         raise ConfigError(

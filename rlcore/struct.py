@@ -331,7 +331,9 @@ def _key(value: Any, seen: frozenset[int]) -> Any:
     if isinstance(value, FunctionType):
         enclosed = tuple(_key(_content(cell), seen) for cell in value.__closure__ or ())
         defaults = (_key(value.__defaults__, seen), _key(value.__kwdefaults__, seen))
-        return (value.__module__, value.__qualname__, value.__code__, enclosed, defaults)
+        known = value.__globals__
+        read = tuple((name, _key(known[name], seen)) for name in value.__code__.co_names if _is_plain(known.get(name)))
+        return (value.__module__, value.__qualname__, value.__code__, enclosed, defaults, read)
     if hasattr(value, "func") and hasattr(value, "keywords"):  # functools.partial
         return ("partial", _key(value.func, seen), _key(value.args, seen), _key(value.keywords, seen))
     if isinstance(value, tuple | list):
@@ -343,3 +345,8 @@ def _key(value: Any, seen: frozenset[int]) -> Any:
     if isinstance(value, bool | int | float | complex):
         return (type(value), value)
     return value
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a global is a number, text or array, which a function may mean something else by tomorrow."""
+    return isinstance(value, bool | int | float | complex | str | np.ndarray | jax.Array)

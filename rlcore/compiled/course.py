@@ -11,7 +11,7 @@ from rlcore.compiled.face import TracedEnvironment
 from rlcore.compiled.parts import agent_of, learner_of
 from rlcore.environments.world import World, streams
 from rlcore.errors import ConfigError
-from rlcore.leaves import names_of, select, settled
+from rlcore.leaves import select, settled
 from rlcore.reset_conditions import ResetIfEnvTerminated
 from rlcore.stages import Stage
 from rlcore.struct import copy, struct
@@ -52,8 +52,9 @@ def step(course: Course, needs_state: bool) -> dict[str, Any]:
     if type(course.reset_condition) is not ResetIfEnvTerminated:
         env.truncate(course.reset_condition.check(course.policy, env))
     _call(course, Stage.POST_ACT, env, action)
-    ends = env.is_terminated().astype(jnp.uint8) + 2 * env.is_truncated().astype(jnp.uint8)
-    row = {"action": action, "reward": env.reward(), "ends": ends}
+    flags = env.is_terminated(), env.is_truncated(), ~env.is_sound()
+    ends = sum(flag.astype(jnp.uint8) << bit for bit, flag in enumerate(flags))
+    row = {"action": action, "reward": env.raw_reward(), "ends": ends}
     if needs_state:
         row["next_state"] = env.next_state()
     env.restart()
@@ -91,10 +92,12 @@ def _call(course: Course, stage: Stage, env: TracedEnvironment, *action: Any) ->
 def _between(course: Course, env: TracedEnvironment) -> None:
     """POST_EPISODE and PRE_EPISODE where the step before ended an episode; they are traced at every step."""
     before = copy((course.policy, course.reset_condition))
-    taken = [stream.tape for stream in streams((course.policy, course.reset_condition))]
+    taken = _n_drawn(course)
     for stage in (Stage.POST_EPISODE, Stage.PRE_EPISODE):
+        env.stage = stage
         _call(course, stage, env)
-    if any(s.tape is not t for s, t in zip(streams((course.policy, course.reset_condition)), taken, strict=True)):
+    env.stage = Stage.PRE_ACT
+    if _n_drawn(course) != taken:
         raise ConfigError(
             "the policy draws random numbers at an episode's end or start; compiled code draws them at every step, so "
             "the engines would differ: draw them in plan"
@@ -103,18 +106,26 @@ def _between(course: Course, env: TracedEnvironment) -> None:
     course.policy, course.reset_condition = select(over, (course.policy, course.reset_condition), before)
 
 
+def _n_drawn(course: Course) -> list[int]:
+    """How far the tapes of the policy and the reset condition were read."""
+    tapes = [stream.tape for stream in streams((course.policy, course.reset_condition))]
+    return [len(tape.draws) if isinstance(tape, Ledger) else -len(tape.pieces) if tape else 0 for tape in tapes]
+
+
 def draws_of(course: Course, function: Callable[[Course], Any]) -> tuple[Draws, ...]:
     """What `function` takes from each stream of a course, found without computing anything."""
 
     def noted(course: Course) -> Any:
+        before = copy(course)
         for stream in streams((course.policy, course.reset_condition)):
             stream.tape = Ledger()
         course.world.tapes = tuple(Ledger() for _ in course.world.tapes)
-        types, names = jax.tree.leaves(course), names_of(course, "")
         function(course)
-        settled(jax.tree.leaves(course), types, names)
-        own = streams((course.policy, course.reset_condition))
-        return [stream.tape for stream in own] + list(course.world.tapes)
+        ledgers = [stream.tape for stream in streams((course.policy, course.reset_condition))]
+        ledgers += course.world.tapes
+        remove(course)
+        settled(course, before)
+        return ledgers
 
     return tuple(ledger.draws for ledger in jax.eval_shape(noted, copy(course)))
 

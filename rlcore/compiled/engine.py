@@ -108,7 +108,7 @@ class CompiledRun:
         """Starts the next chunk."""
         limits = self._limits()
         running = next(lane for lane in self._lanes if lane.is_running)  # all that run stand at the same step
-        plan, updates = self._planner.plan(limits, running.schedule)
+        plan, updates = self._planner.plan(limits, running.schedule if self._traced.learns else None)
         gaps = np.zeros(plan.n_updates + 1, np.int32)
         gaps[: updates.sum() + 1] = gaps_of(updates)
         arguments = (self._course, gaps, np.int32(updates.sum()), self._left(plan))
@@ -167,12 +167,12 @@ class CompiledRun:
     def _course_of(self, i: int) -> Course:
         return jax.tree.map(lambda leaf: self._part(leaf, i), self._course)
 
-    def _shown(self, record: dict[str, Any], i: int, rows: int, seconds: float) -> tuple[Block, Any]:
-        """The record of an experiment as a block, and its states if they are recorded."""
+    def _shown(self, record: dict[str, Any], i: int, rows: int, seconds: float) -> tuple[Block, Any, Any]:
+        """The record of an experiment as a block, where its states are unsound, and the states if they are recorded."""
         one = {name: jax.tree.map(lambda leaf: self._part(leaf, i)[:rows], tree) for name, tree in record.items()}
-        ends = one["ends"]
-        block = Block(one["action"], one["reward"], (ends & 1).view(bool), (ends >> 1).view(bool), seconds / rows)
-        return block, (one["next_state"], one["state"]) if self._needs_state else None
+        terminated, truncated, unsound = ((one["ends"] >> bit & 1).view(bool) for bit in range(3))
+        block = Block(one["action"], one["reward"], terminated, truncated, seconds / rows)
+        return block, unsound, (one["next_state"], one["state"]) if self._needs_state else None
 
     def _entered(self) -> Course:
         """Where the program starts, or goes on after hooks have seen the policy: from the users' own objects."""

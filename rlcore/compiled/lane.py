@@ -30,7 +30,7 @@ class Lane:
         needs_state: Whether a hook or condition asks for states.
         reads_policy: Whether one looks at the policy.
         is_running: Whether its stop condition has not said so yet.
-        schedule: When its learner learns; `None` if it has none.
+        schedule: Counts what is stored, and says when to learn; `None` if there is no agent.
         steps_beyond: How many steps the program took after the last one that hooks saw.
     """
 
@@ -50,9 +50,8 @@ class Lane:
     def begin(self, interrupt: Interrupt, traced: Traced) -> None:
         """Runs the stages before the first step."""
         one, policy = self.experiment, self.experiment.policy
-        if traced.learns:
-            trajectory = agent_of(policy).trajectory
-            self.schedule = Schedule(trajectory, traced.stored)
+        if agent_of(policy) is not None:
+            self.schedule = Schedule(agent_of(policy).trajectory, traced.stored)
         self._env = RecordedEnvironment(one.env, (one.stop_condition, one.hook), self.needs_state, self._reset)
         actor = _Actor(policy, one.reset_condition, one.env, self._finish)
         self._loop = run_loop(policy, self._env, one.stop_condition, one.hook, ResetIfEnvTerminated(), interrupt, actor)
@@ -84,6 +83,7 @@ class Lane:
         self,
         course: Callable[[], Course],
         block: Block,
+        unsound: np.ndarray,
         states: Any,
         learnt: dict[str, Any],
         updates: np.ndarray,
@@ -93,6 +93,7 @@ class Lane:
         Args:
             course: Gives where the program stands now.
             block: The steps.
+            unsound: Whether a step led to a state that is not finite, or that the space has not.
             states: Where they led and where the next ones start, or `None`.
             learnt: What `learn` answered, `[updates, ...]`.
             updates: How many updates came after each step.
@@ -112,7 +113,7 @@ class Lane:
         if len(at):
             self._metrics = jax.tree.map(lambda values: values[-1], metrics)
         self._was_finite = bool(np.all(learnt.get("is_finite", True)))
-        self._env.feed(self.experiment.policy, block, states, _fault(block, self.experiment.env), notify)
+        self._env.feed(self.experiment.policy, block, states, _fault(block, unsound, self.experiment.env), notify)
         self._go_on()
 
     def check_finite(self, kept: Any) -> None:
@@ -211,9 +212,12 @@ def _members(hook: Any) -> Any:
     return getattr(hook, "hooks", None) or (hook,)
 
 
-def _fault(block: Block, env: Any) -> tuple[int, str] | None:
-    """The first step with a reward that is not finite, or with an action outside the space."""
+def _fault(block: Block, unsound: np.ndarray, env: Any) -> tuple[int, str] | None:
+    """The first step with a reward or state that is not finite, or a state or action outside its space."""
     bad = []
+    if unsound.any():
+        row = int(np.argwhere(unsound)[0][0])
+        bad.append((row, f"the state is not finite, or not one of {env.state_space()}; correct the environment"))
     if not np.isfinite(block.reward).all():
         row = int(np.argwhere(~np.isfinite(block.reward))[0][0])
         bad.append((row, f"the reward is {block.reward[row]}, expected finite numbers; correct the environment"))

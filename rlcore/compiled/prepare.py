@@ -84,7 +84,7 @@ def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) ->
     Raises:
         ConfigError: Something can't be traced: which component, why, and what to do.
     """
-    policy, world, notes = copy(policy), world_like(env), Notes()
+    policy, world, notes = copy(policy), world_like(env.form, env.num_envs), Notes()
     try:
         allocate(policy, shapes_of(policy, "policy"), world)
         _replace_controller(policy, HostController(notes))
@@ -99,7 +99,7 @@ def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) ->
     except Exception as error:
         raise ConfigError(explained(error)) from error
     counts = list(dict.fromkeys(n if isinstance(n, int) else -1 for n in notes.counts))
-    if learns and (len(counts) != 1 or counts[0] < 0):
+    if counts and (len(counts) != 1 or counts[0] < 0):
         raise ConfigError(
             f"how many transitions a step stores is not known beforehand ({notes.counts}), so nobody can say when to "
             "learn; expected the container's push to answer one number, a Python int, once per step"
@@ -109,13 +109,13 @@ def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) ->
         sum(n * size for draws, n in zip(all_draws, rows, strict=True) for _, size in draws)
         for all_draws in (step_draws, update_draws)
     )
-    stored = counts[0] if learns else 0
+    stored = counts[0] if counts else 0
     return Traced(step_draws, update_draws, learns, stored, step_numbers, update_numbers)
 
 
 def course_of(policy: Policy, env: Any, reset_condition: Any) -> Course:
     """Where a run begins, in a copy of its own; `env` has been reset."""
-    allocate(policy, shapes_of(policy, "policy"), world_like(env))
+    allocate(policy, shapes_of(policy, "policy"), world_like(env.form, env.num_envs))
     inside = copy(policy)
     _replace_controller(inside, HostController())
     over = None

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from rlcore.compiled.course import Course, Draws, insert, learn, remove, step, streams_of
 from rlcore.compiled.limits import is_reached
-from rlcore.leaves import names_of, settled
+from rlcore.leaves import settled
 from rlcore.struct import copy
 from rlcore.tape import tape_of
 from rlcore.threefry import advanced
@@ -117,8 +117,7 @@ class _Chunk:
     def __init__(self, plan: Plan, course: Course, gaps: Any, n_updates: Any, left: Any) -> None:
         self.plan, self.gaps, self.n_updates, self.left = plan, gaps, n_updates, left
         self.num_envs = course.world.num_envs or 1
-        self.types, self.structure = jax.tree.flatten(course)
-        self.names = names_of(course, "")
+        self.course = course
         draws = list(zip(streams_of(course), plan.step_draws, plan.update_draws, strict=True))
         # a stream that draws in steps and in updates reads no tape, for nobody knows in which order
         self.step_tapes = [_tapes(one, step, plan.n_rows) if not update else None for one, step, update in draws]
@@ -133,7 +132,7 @@ class _Chunk:
     def settle(self, course: Course) -> Course:
         """A course as a loop can carry it: without tapes, with the types it had."""
         remove(course)
-        return jax.tree.unflatten(self.structure, settled(jax.tree.leaves(course), self.types, self.names))
+        return settled(course, self.course)
 
     def step(self, state: State) -> State:
         """One step, recorded."""

@@ -1,6 +1,5 @@
 """What hooks and conditions see of a compiled run: its record, step by step."""
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,12 +7,18 @@ import jax
 import numpy as np
 from gymnasium import spaces
 
+from rlcore.blame import asker
 from rlcore.block import Block
+from rlcore.environments.jax_environment import element
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.interfaces import Environment
 from rlcore.stages import Staged
 
 FEW = 16  # steps that are shown sooner one by one than as a block
+
+
+class NotRecordedError(ConfigError, AttributeError):
+    """A question that the record does not answer; an attribute error too, so that one may look for what is there."""
 
 
 class RecordedEnvironment(Environment):
@@ -23,14 +28,13 @@ class RecordedEnvironment(Environment):
     does something, or the run ends.
 
     Attributes:
-        source: The adapter that the run began in.
-        num_envs: As there.
-        name: As there.
+        num_envs: That of the adapter in which the run began.
+        name: Likewise.
     """
 
     def __init__(self, adapter: Any, watchers: tuple[Any, Any], needs_state: bool, begin: Any) -> None:
         """Takes the adapter, the stop condition and the hook, and what to call at the run's `reset`."""
-        self.source, self.name = adapter, adapter.name
+        self._adapter, self.name = adapter, adapter.name
         self.num_envs = adapter.num_envs  # type: ignore[misc]
         self._condition, self._hook = watchers
         self._shows_blocks = all(watcher.takes_blocks() for watcher in watchers)
@@ -86,9 +90,9 @@ class RecordedEnvironment(Environment):
         """Begins the run at the first call; later the episode that follows in the record."""
         if not self._has_begun:
             self._has_begun = True
-            self._start = self._begin()
+            self._state = self._next_state = self._begin()
         elif self._needs_state:
-            self._start = self._state_after(self._at - 1)
+            self._state = self._next_state = self._following
         self._forget()
 
     def act(self, action: Any) -> None:
@@ -111,13 +115,15 @@ class RecordedEnvironment(Environment):
         stop = self._at + int(ends[0]) if len(ends) else stop
         block = self._block[self._at : stop]
         self._at = stop
+        if len(block) and self._needs_state:
+            self._take_states(stop - 1)
         if len(block):
             self._condition.push_block(self._policy, block)
             self._hook.push_block(self._policy, block)
 
     def _take(self, at: int) -> None:
         block = self._block
-        self._action = jax.tree.map(lambda leaf: _plain(leaf[at]), block.action)
+        self._action = element(self.action_space(), jax.tree.map(lambda leaf: leaf[at], block.action))
         self._terminated, self._truncated, self._over = block.terminated[at], block.truncated[at], block.over[at]
         if self.num_envs is None:
             self._reward = float(block.reward[at])
@@ -127,6 +133,15 @@ class RecordedEnvironment(Environment):
         else:
             self._reward = block.reward[at].astype(np.float64)
             self._ended = self._over.nonzero()[0].tolist() if self._over.any() else ()
+        if self._needs_state:
+            self._take_states(at)
+
+    def _take_states(self, at: int) -> None:
+        """The states after step `at`, and where the next episode starts if that step ended one."""
+        self._next_state, self._following = (
+            element(self.state_space(), jax.tree.map(lambda leaf: leaf[at], states)) for states in self._states
+        )
+        self._state = self._next_state if self.num_envs is None else self._following
 
     def where(self) -> str:
         """The environment and the step of the run, for messages."""
@@ -147,21 +162,10 @@ class RecordedEnvironment(Environment):
         return self._begun_at + self._at * (0.0 if self._block is None else self._block.seconds)
 
     def state(self) -> Any:
-        if not self._needs_state:
-            self._refuse("state")
-        if self._action is None:
-            return self._start
-        return self._state_after(self._at - 1) if self.num_envs is not None else self.next_state()
+        return self._state if self._needs_state else self._refuse("state")
 
     def next_state(self) -> Any:
-        if not self._needs_state:
-            self._refuse("next_state")
-        if self._action is None:
-            return self._start
-        return jax.tree.map(lambda leaf: _plain(leaf[self._at - 1]), self._states[0])
-
-    def _state_after(self, at: int) -> Any:
-        return jax.tree.map(lambda leaf: _plain(leaf[at]), self._states[1])
+        return self._next_state if self._needs_state else self._refuse("next_state")
 
     def reward(self) -> Any:
         return self._reward
@@ -188,10 +192,10 @@ class RecordedEnvironment(Environment):
         return self._action
 
     def action_space(self) -> spaces.Space:
-        return self.source.action_space()
+        return self._adapter.action_space()
 
     def state_space(self) -> spaces.Space:
-        return self.source.state_space()
+        return self._adapter.state_space()
 
     def legal_action_mask(self) -> Any:
         self._refuse("legal_action_mask")
@@ -207,25 +211,10 @@ class RecordedEnvironment(Environment):
             raise AttributeError(name)
         self._refuse(name)
 
-    def _refuse(self, question: str) -> None:
+    def _refuse(self, question: str) -> Any:
         remedy = "run it step by step: run(engine='eager')"
         if question in ("state", "next_state"):
             remedy = f"set the class attribute needs_state = True, so that states are recorded, or {remedy}"
-        raise ConfigError(
-            f"{_asker()} asked env.{question} at {self.where()}, which a compiled run does not record; {remedy}"
+        raise NotRecordedError(
+            f"{asker(Staged)} asked env.{question} at {self.where()}, which a compiled run does not record; {remedy}"
         )
-
-
-def _asker() -> str:
-    """The hook or condition whose method is running."""
-    frame = sys._getframe(2)
-    while frame is not None:
-        owner = frame.f_locals.get("self")
-        if isinstance(owner, Staged):
-            return f"{type(owner).__name__}.{frame.f_code.co_name}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return "somebody"
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if np.ndim(value) == 0 else value

@@ -9,15 +9,16 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from rlcore.blame import explained
 from rlcore.environments.contract import takes_seed
 from rlcore.environments.masks import KEY
 from rlcore.environments.single import SingleEnvironment
 from rlcore.environments.spaces import indexed_from_zero
-from rlcore.environments.traced import Form, form_of
+from rlcore.environments.traced import Form, form_of, like_an_action
 from rlcore.environments.transforms import _Transforms
 from rlcore.environments.vector import VectorEnvironment
 from rlcore.environments.world import Facts, World, streams
-from rlcore.errors import EnvContractError
+from rlcore.errors import ConfigError, EnvContractError
 from rlcore.fixed import Fixed
 from rlcore.interfaces import Environment
 from rlcore.leaves import entered, settled
@@ -37,7 +38,7 @@ class JaxEnvironment(SingleEnvironment):
 
     def __init__(self, env: Environment, transforms: _Transforms) -> None:
         """Raises `ConfigError` if the environment can't be traced."""
-        self.form = form_of(env, transforms, None)
+        self.form = _checked_form(env, None, transforms)
         self.world: World | None = None
         self._fresh: Any = None  # where the next episode starts, once the last step prepared it
         seen, chosen = seen_spaces(self.form.value, None)
@@ -56,7 +57,7 @@ class JaxEnvironment(SingleEnvironment):
         self._over = self._terminated or self._truncated
         self._ended = (0,) if self._over else ()
         self._fresh = world.core if self._over else None
-        self._state, self._raw_mask = _element(self._state_space, jax.device_get(world.start()[0])), None
+        self._state, self._raw_mask = element(self._state_space, jax.device_get(world.start()[0])), None
         graft(self.source, world.core)
 
     def _begun(self, seed: int | None) -> tuple[Any, dict[str, Any]]:
@@ -93,7 +94,7 @@ class JaxEnvironments(VectorEnvironment):
 
     def __init__(self, env: Environment, num_envs: int, transforms: _Transforms) -> None:
         """Raises `ConfigError` if the environment can't be traced."""
-        self.form = form_of(env, transforms, num_envs)
+        self.form = _checked_form(env, num_envs, transforms)
         self._rows = _Rows(env, num_envs, self.form)
         super().__init__(self._rows, _NOTHING)
         self.name = type(env).__name__
@@ -112,7 +113,7 @@ class JaxEnvironments(VectorEnvironment):
         self.world = world
         self._action, self._reward = action, np.asarray(reward, np.float64)
         self._take_ends(np.array(terminated), np.array(truncated))
-        self._state = self._next_state = _element(self._state_space, jax.device_get(world.start()[0]))
+        self._state = self._next_state = element(self._state_space, jax.device_get(world.start()[0]))
 
     def seed(self, seed: int) -> None:
         """Names the streams of the environment under `seed`, where they have no seed of their own."""
@@ -155,21 +156,36 @@ class _Rows(VectorEnv):
         info = _info(None if mask is None else np.asarray(mask))
         if terminated.any() or truncated.any():
             info |= {"final_obs": last, "final_info": _info(last_mask)}
-        return _element(self.single_observation_space, jax.device_get(state)), reward, terminated, truncated, info
+        return element(self.single_observation_space, jax.device_get(state)), reward, terminated, truncated, info
 
 
-def world_like(adapter: JaxEnvironment | JaxEnvironments) -> World:
-    """The adapter's world with shapes and types in place of its leaves."""
-    fixed = adapter.form
+def world_like(fixed: Fixed, num_envs: int | None) -> World:
+    """A world of a `Form` with shapes and types in place of its leaves."""
     form: Form = fixed.value
     leaves = [
-        jax.ShapeDtypeStruct((adapter.num_envs, *one.shape), one.dtype)
-        if adapter.num_envs is not None and varies
-        else one
+        jax.ShapeDtypeStruct((num_envs, *one.shape), one.dtype) if num_envs is not None and varies else one
         for one, varies in zip(form.types, form.varies, strict=True)
     ]
-    core = jax.tree.unflatten(jax.tree.structure(form.core), leaves)
-    return World(core, adapter.num_envs, fixed)
+    return World(jax.tree.unflatten(jax.tree.structure(form.core), leaves), num_envs, fixed)
+
+
+def _checked_form(env: Environment, num_envs: int | None, transforms: _Transforms) -> Fixed:
+    """The form of an environment, once its functions have been traced as well.
+
+    Raises:
+        ConfigError: It can't be traced, with the reason.
+    """
+    fixed = form_of(env, transforms, num_envs)
+    space = transforms.action_space(fixed.value.action_space)
+    rows = () if num_envs is None else (num_envs,)
+    action = jax.tree.map(lambda one: jax.ShapeDtypeStruct(rows + one.shape, one.dtype), like_an_action(space))
+    try:
+        jax.eval_shape(_act, world_like(fixed, num_envs), action)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(explained(error)) from error
+    return fixed
 
 
 def seen_spaces(form: Form, rows: int | None) -> tuple[spaces.Space, spaces.Space]:
@@ -184,15 +200,15 @@ def _info(mask: Any) -> dict[str, Any]:
 def _on_host(space: spaces.Space, facts: Facts) -> Facts:
     """NumPy arrays, and states as the environment's own space has them."""
     host = jax.device_get(facts)
-    return host._replace(state=_element(space, host.state))
+    return host._replace(state=element(space, host.state))
 
 
-def _element(space: Any, state: Any) -> Any:
+def element(space: Any, state: Any) -> Any:
     """A state of 32-bit numbers in the types of `space`; a Python int where it is one whole number."""
     if isinstance(space, spaces.Dict):
-        return {key: _element(part, state[key]) for key, part in space.spaces.items()}
+        return {key: element(part, state[key]) for key, part in space.spaces.items()}
     if isinstance(space, spaces.Tuple):
-        return tuple(_element(part, one) for part, one in zip(space.spaces, state, strict=True))
+        return tuple(element(part, one) for part, one in zip(space.spaces, state, strict=True))
     return state.item() if state.ndim == 0 and state.dtype.kind in "iu" else state.astype(space.dtype)
 
 
@@ -240,9 +256,9 @@ def _start(world: World) -> tuple[World, Facts]:
         for stream, (key, count) in zip(streams(core), keys, strict=True):
             stream._key, stream._count = key, count
         core.reset()
-        leaves, treedef = jax.tree.flatten(core)
+        leaves, treedef = jax.tree.flatten(settled(core, form.core, "environment"))
         structure[:] = [treedef]
-        return settled(leaves, form.types, form.names)
+        return leaves
 
     keys = [(stream._key, stream._count) for stream in streams(world.core)]
     if world.num_envs is not None:

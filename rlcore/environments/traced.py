@@ -1,5 +1,6 @@
 """What a JAX environment is to a trace: its spaces, the functions around it, the shapes of its leaves."""
 
+import functools
 import operator
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from rlcore.environments.transforms import _Transforms
 from rlcore.errors import ConfigError
 from rlcore.fixed import Fixed
 from rlcore.interfaces import Environment
-from rlcore.leaves import entered, names_of
+from rlcore.leaves import entered
 from rlcore.random import Random
 from rlcore.struct import copy, is_struct, walk
 
@@ -31,7 +32,6 @@ class Form(NamedTuple):
         transforms: The functions of `as_environment`.
         core: The environment with shapes and types in place of its leaves, as it is from the first `reset` on.
         types: These shapes and types.
-        names: The paths of the leaves.
         varies: Whether a leaf ever changes, or is a stream's; any other is shared by all copies of the environment.
     """
 
@@ -41,7 +41,6 @@ class Form(NamedTuple):
     transforms: _Transforms
     core: Any
     types: tuple[jax.ShapeDtypeStruct, ...]
-    names: tuple[str, ...]
     varies: tuple[bool, ...]
 
     def own_action(self, action: Any) -> Any:
@@ -50,6 +49,14 @@ class Form(NamedTuple):
         action = action if change is None else change(action)
         start = int(self.action_space.start) if isinstance(self.action_space, spaces.Discrete) else 0
         return action + start if start else action
+
+    def seen_mask(self, mask: Any) -> Any:
+        """The mask of the policy's actions for that of the environment's; `None` where they aren't discrete."""
+        if mask is None or self.transforms.action is None:
+            return mask
+        with jax.ensure_compile_time_eval():  # the function is asked now, not when the program runs
+            places = self.transforms.places(self.action_space, None if mask.ndim == 1 else mask.shape[0])
+        return None if places is None else mask[..., np.asarray(places)]
 
     def seen_state(self, state: Any) -> Any:
         """The policy's state for the environment's, which counts from 0."""
@@ -71,6 +78,20 @@ def from_zero(space: Any, raw: Any) -> Any:
     start = 0 if isinstance(space, spaces.Box) else range_of(space)[0]
     shifted = raw if isinstance(start, int) and start == 0 else raw - start
     return jnp.asarray(shifted, jax.dtypes.canonicalize_dtype(space.dtype))
+
+
+def is_inside(space: Any, state: Any, has_rows: bool) -> Any:
+    """Whether a traced state, or each of a row of them, is finite and, where it is discrete, in its range."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        parts = space.spaces.items() if isinstance(space, spaces.Dict) else enumerate(space.spaces)
+        answers = [is_inside(part, state[key], has_rows) for key, part in parts]
+        return functools.reduce(jnp.logical_and, answers)
+    if isinstance(space, spaces.Box):
+        is_good = jnp.isfinite(state) if jnp.issubdtype(state.dtype, jnp.floating) else jnp.ones_like(state, bool)
+    else:
+        is_good = (state >= 0) & (state < range_of(space)[1])
+    axes = tuple(range(1 if has_rows else 0, is_good.ndim))
+    return is_good.all(axis=axes) if axes else is_good
 
 
 def form_of(env: Environment, transforms: _Transforms, rows: int | None) -> Fixed:
@@ -111,7 +132,6 @@ def _steady(env: Environment, action_space: spaces.Space) -> tuple[Any, ...]:
         leaves, treedef = jax.tree.flatten(current)
         after = jax.eval_shape(lambda core, action: _step(core, action, varies), current, action)  # noqa: B023
         results: list[tuple[Any, Any]] = [jax.tree.flatten(one) for one in after]
-        names = names_of(current, "environment")
         for result, structure in results:
             if structure != treedef or any(a.shape != b.shape for a, b in zip(leaves, result, strict=True)):
                 raise ConfigError(
@@ -124,7 +144,7 @@ def _steady(env: Environment, action_space: spaces.Space) -> tuple[Any, ...]:
             for one, two, three in zip(leaves, *(result for result, _ in results), strict=True)
         ]
         if all(a.dtype == b.dtype for a, b in zip(leaves, types, strict=True)):
-            return current, tuple(types), tuple(names), tuple(map(operator.or_, varies, _of_streams(current)))
+            return current, tuple(types), tuple(map(operator.or_, varies, _of_streams(current)))
         current = jax.tree.unflatten(treedef, types)
     raise ConfigError("the types of its fields never come to rest; give each field one type in __init__ and reset")
 

@@ -80,6 +80,16 @@ class _Transforms(NamedTuple):
         check = action_writer(given, rows)
         return lambda action: function(check(action))
 
+    def places(self, space: spaces.Space, rows: int | None = None) -> list[int] | None:
+        """The environment's action for each of the policy's; `None` if these aren't discrete."""
+        policy_space = self.action_space(space)
+        if not isinstance(policy_space, spaces.Discrete):
+            return None
+        change, actions = self._action_change(rows), list(range(int(policy_space.n)))
+        if rows is None:
+            return [int(change(action)) for action in actions]
+        return [int(change(np.full(rows, action))[0]) for action in actions]
+
     def mask_reader(self, space: spaces.Space, rows: int | None = None) -> MaskReader:
         """From the environment's mask to that of the policy's actions; to `None` where they aren't discrete."""
         read, policy_space = mask_reader(space, rows), self.action_space(space)
@@ -87,15 +97,7 @@ class _Transforms(NamedTuple):
             return read
         if not isinstance(policy_space, spaces.Discrete):
             return lambda raw: None
-        change = self._action_change(rows)
-
-        @cache
-        def places() -> list[int]:
-            """The environment's action for each of the policy's."""
-            actions: list[Any] = list(range(int(policy_space.n)))
-            if rows is None:
-                return [int(change(action)) for action in actions]
-            return [int(change(np.full(rows, action))[0]) for action in actions]
+        places = cache(lambda: self.places(space, rows))
 
         def read_changed(raw: Any) -> np.ndarray | None:
             mask = read(raw)

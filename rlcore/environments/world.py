@@ -84,7 +84,7 @@ class World:
             return from_zero(form.state_space, core.state()), None if mask is None else jnp.asarray(mask, bool)
 
         state, mask = self._asked(ask, self.core if core is None else core)
-        return form.seen_state(state), mask
+        return form.seen_state(state), form.seen_mask(mask)
 
     def _asked(self, question: Callable[[Any], Any], core: Any) -> Any:
         if self.num_envs is None:
@@ -99,7 +99,7 @@ class World:
 
         def called(leaves: list[Any], tapes: Any, *arguments: Any) -> tuple[Any, Any]:
             cores, tapes = function(jax.tree.unflatten(treedef, leaves), tapes, *arguments)
-            cores = [settled(jax.tree.leaves(core), form.types, form.names) for core in cores]
+            cores = [jax.tree.leaves(settled(core, form.core, "environment")) for core in cores]
             return [_pick(core, form.varies) for core in cores], tapes
 
         if self.num_envs is not None:
