@@ -112,22 +112,23 @@ def _n_drawn(course: Course) -> list[int]:
     return [len(tape.draws) if isinstance(tape, Ledger) else -len(tape.pieces) if tape else 0 for tape in tapes]
 
 
-def draws_of(course: Course, function: Callable[[Course], Any]) -> tuple[Draws, ...]:
-    """What `function` takes from each stream of a course, found without computing anything."""
+def draws_of(course: Course, function: Callable[[Course], Any]) -> tuple[tuple[Draws, ...], Any]:
+    """What `function` takes from each stream of a course, and the shapes it answers, without computing anything."""
 
     def noted(course: Course) -> Any:
         before = copy(course)
         for stream in streams((course.policy, course.reset_condition)):
             stream.tape = Ledger()
         course.world.tapes = tuple(Ledger() for _ in course.world.tapes)
-        function(course)
+        answer = function(course)
         ledgers = [stream.tape for stream in streams((course.policy, course.reset_condition))]
         ledgers += course.world.tapes
         remove(course)
         settled(course, before)
-        return ledgers
+        return ledgers, answer
 
-    return tuple(ledger.draws for ledger in jax.eval_shape(noted, copy(course)))
+    ledgers, answer = jax.eval_shape(noted, copy(course))
+    return tuple(ledger.draws for ledger in ledgers), answer
 
 
 def streams_of(course: Course) -> list[Any]:

@@ -2,15 +2,16 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from gymnasium import spaces
 
 from rlcore.blame import asker
 from rlcore.environments.jax_environment import seen_spaces
-from rlcore.environments.traced import is_inside
+from rlcore.environments.traced import is_inside, like_an_action
 from rlcore.environments.world import Facts, World
-from rlcore.errors import ConfigError
+from rlcore.errors import ConfigError, EnvContractError
 from rlcore.interfaces import Environment
 from rlcore.stages import Stage
 
@@ -36,10 +37,27 @@ class TracedEnvironment(Environment):
 
     def act(self, action: Any) -> None:
         self.stage = Stage.POST_ACT
+        self._check(action)
         self._action = action
         self.world.act(action)
         self._facts = self.world.facts()
         self._take_ends(self._facts.truncated)
+
+    def _check(self, action: Any) -> None:
+        """Refuses an action of another shape or kind than those of the space."""
+        rows = () if self.num_envs is None else (self.num_envs,)
+        expected = jax.tree.map(
+            lambda one: jax.ShapeDtypeStruct(rows + one.shape, one.dtype), like_an_action(self._spaces[1])
+        )
+        kinds = "iu" if isinstance(self._spaces[1], spaces.Discrete) else "iuf"
+        structures: list[Any] = [jax.tree.structure(one) for one in (action, expected)]
+        pairs = zip(jax.tree.leaves(action), jax.tree.leaves(expected), strict=False)
+        if structures[0] != structures[1] or any(
+            np.shape(a) != b.shape or jnp.result_type(a).kind not in kinds for a, b in pairs
+        ):
+            came = jax.tree.map(lambda leaf: f"{jnp.result_type(leaf)}{list(np.shape(leaf))}", action)
+            wanted = jax.tree.map(lambda one: f"{one.dtype}{list(one.shape)}", expected)
+            raise EnvContractError(f"the policy's action is {came}, expected {wanted}, of {self._spaces[1]}")
 
     def truncate(self, rows: Any = None) -> None:
         facts = self._acted("truncate")

@@ -11,7 +11,7 @@ from rlcore.compiled.program import Plan
 from rlcore.compiled.schedule import Schedule
 
 MOST_ROWS = 65_536  # of a chunk
-MOST_STEPS = 1_048_576  # of a chunk, over all environments and experiments: that much record is kept
+MOST_BYTES = 1 << 24  # of the record of a chunk, over all experiments
 MOST_NUMBERS = 1_000_000  # random numbers that are drawn beforehand for a chunk, so that they stay in the cache
 FEW_ROWS = 512  # with fewer steps a chunk would mostly be overhead, however many numbers they take
 FIRST_ROWS = 64
@@ -61,9 +61,9 @@ class Planner:
         numbers = self._traced.step_numbers + 1.0
         if schedule is not None:
             numbers += self._traced.update_numbers * schedule.most(1024) / 1024
-        steps = MOST_STEPS / (self._num_envs * self._n_lanes)
+        rows = MOST_BYTES / (self._traced.row_bytes * self._n_lanes)
         return 1 << max(
-            4, int(math.log2(min(MOST_ROWS, steps, max(FEW_ROWS, MOST_NUMBERS / (numbers * self._n_lanes)))))
+            4, int(math.log2(min(MOST_ROWS, rows, max(FEW_ROWS, MOST_NUMBERS / (numbers * self._n_lanes)))))
         )
 
 

@@ -10,7 +10,7 @@ from rlcore.blame import explained
 from rlcore.compiled.course import Course, Draws, draws_of, has_episode_stages, learn, step
 from rlcore.compiled.parts import HostController, Notes, agent_of, allocate, learner_of
 from rlcore.environments.jax_environment import JaxEnvironment, JaxEnvironments, world_like
-from rlcore.errors import ConfigError
+from rlcore.errors import ConfigError, RLCoreError
 from rlcore.interfaces import Explorer, Learner, Policy
 from rlcore.leaves import entered, shapes_of
 from rlcore.reset_conditions import ResetIfEnvTerminated
@@ -28,6 +28,7 @@ class Traced(NamedTuple):
         stored: How many transitions a step stores, as its controller counts.
         step_numbers: How many random numbers a step takes in all.
         update_numbers: How many an update takes.
+        row_bytes: How many bytes the record of a step takes.
     """
 
     step_draws: tuple[Draws, ...]
@@ -36,6 +37,7 @@ class Traced(NamedTuple):
     stored: int
     step_numbers: int
     update_numbers: int
+    row_bytes: int
 
 
 def check_parts(policy: Policy, env: Any, reset_condition: Any) -> None:
@@ -86,15 +88,15 @@ def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) ->
     """
     policy, world, notes = copy(policy), world_like(env.form, env.num_envs), Notes()
     try:
-        allocate(policy, shapes_of(policy, "policy"), world)
         _replace_controller(policy, HostController(notes))
+        allocate(policy, shapes_of(policy, "policy"), world)
         course = Course(shapes_of(policy, "policy"), shapes_of(reset_condition, "reset_condition"), world)
         if has_episode_stages(policy, reset_condition):
             course.over = jax.ShapeDtypeStruct(() if env.num_envs is None else (env.num_envs,), np.bool_)
-        step_draws = draws_of(course, lambda course: step(course, needs_state))
+        step_draws, row = draws_of(course, lambda course: step(course, needs_state))
         learns = learner_of(policy) is not None
-        update_draws = draws_of(course, learn) if learns else tuple(() for _ in step_draws)
-    except ConfigError:
+        update_draws = draws_of(course, learn)[0] if learns else tuple(() for _ in step_draws)
+    except RLCoreError:
         raise
     except Exception as error:
         raise ConfigError(explained(error)) from error
@@ -110,12 +112,15 @@ def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) ->
         for all_draws in (step_draws, update_draws)
     )
     stored = counts[0] if counts else 0
-    return Traced(step_draws, update_draws, learns, stored, step_numbers, update_numbers)
+    row_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(row))
+    return Traced(step_draws, update_draws, learns, stored, step_numbers, update_numbers, row_bytes)
 
 
 def course_of(policy: Policy, env: Any, reset_condition: Any) -> Course:
     """Where a run begins, in a copy of its own; `env` has been reset."""
-    allocate(policy, shapes_of(policy, "policy"), world_like(env.form, env.num_envs))
+    inside = copy(policy)
+    _replace_controller(inside, HostController())
+    allocate(policy, shapes_of(inside, "policy"), world_like(env.form, env.num_envs))
     inside = copy(policy)
     _replace_controller(inside, HostController())
     over = None

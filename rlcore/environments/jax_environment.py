@@ -18,7 +18,7 @@ from rlcore.environments.traced import Form, form_of, like_an_action
 from rlcore.environments.transforms import _Transforms
 from rlcore.environments.vector import VectorEnvironment
 from rlcore.environments.world import Facts, World, streams
-from rlcore.errors import ConfigError, EnvContractError
+from rlcore.errors import ConfigError, EnvContractError, RLCoreError
 from rlcore.fixed import Fixed
 from rlcore.interfaces import Environment
 from rlcore.leaves import entered, settled
@@ -181,7 +181,7 @@ def _checked_form(env: Environment, num_envs: int | None, transforms: _Transform
     action = jax.tree.map(lambda one: jax.ShapeDtypeStruct(rows + one.shape, one.dtype), like_an_action(space))
     try:
         jax.eval_shape(_act, world_like(fixed, num_envs), action)
-    except ConfigError:
+    except RLCoreError:
         raise
     except Exception as error:
         raise ConfigError(explained(error)) from error

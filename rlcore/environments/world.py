@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from rlcore.environments.traced import Form, from_zero
+from rlcore.errors import EnvContractError
 from rlcore.fixed import Fixed
 from rlcore.leaves import select, settled
 from rlcore.random import Random
@@ -73,7 +74,13 @@ class World:
             return jnp.asarray(core.reward(), jnp.float32), terminated, truncated
 
         reward, terminated, truncated = self._asked(ask, self.core)
-        return Facts(*self.start(self.core), form.seen_reward(reward), terminated, truncated)
+        seen = form.seen_reward(reward)
+        if seen.shape != reward.shape:
+            raise EnvContractError(
+                f"the reward is an array {list(seen.shape)} after the reward function, expected "
+                + ("one number" if self.num_envs is None else f"{self.num_envs} numbers, one per environment")
+            )
+        return Facts(*self.start(self.core), seen, terminated, truncated)
 
     def start(self, core: Any = None) -> tuple[Any, Any]:
         """The state and the mask (or `None`) of a core, by default the one at hand."""

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax
 import numpy as np
 from gymnasium import Space, spaces
 
@@ -100,10 +101,10 @@ class RandomPolicy(Policy):
         if isinstance(space, spaces.Box):
             low, high = space.low.astype(np.float64), space.high.astype(np.float64)
             if np.issubdtype(space.dtype, np.integer):
-                return namespace(u).floor(low + u * (high - low + 1.0)).astype(space.dtype)
-            return (low + u * (high - low)).astype(space.dtype)
+                return _typed(namespace(u).floor(low + u * (high - low + 1.0)), space.dtype)
+            return _typed(low + u * (high - low), space.dtype)
         n = np.asarray(getattr(space, "nvec", 2))
-        return namespace(u).floor(u * n).astype(space.dtype)
+        return _typed(namespace(u).floor(u * n), space.dtype)
 
     def prob(self, env: Environment) -> Array:
         """The probability of each action, `[..., actions]`: equal where legal, 0 elsewhere.
@@ -149,3 +150,7 @@ def _drawable(space: Space) -> Space:
     for part in parts:
         _drawable(part)
     return space
+
+
+def _typed(numbers: Any, dtype: Any) -> Any:
+    return numbers.astype(jax.dtypes.canonicalize_dtype(dtype) if isinstance(numbers, jax.Array) else dtype)
