@@ -21,6 +21,8 @@ from rlcore.leaves import entered
 from rlcore.random import Random
 from rlcore.struct import copy, is_struct, walk
 
+_FEW = 16
+
 
 class Form(NamedTuple):
     """What does not change while a JAX environment is stepped.
@@ -91,6 +93,9 @@ def is_inside(space: Any, state: Any, has_rows: bool) -> Any:
     else:
         is_good = (state >= 0) & (state < range_of(space)[1])
     axes = tuple(range(1 if has_rows else 0, is_good.ndim))
+    if len(axes) == 1 and is_good.shape[-1] <= _FEW:  # the compiler sees through slices of a stack, not through a sum
+        columns = [jax.lax.index_in_dim(is_good, i, -1, keepdims=False) for i in range(is_good.shape[-1])]
+        return functools.reduce(jnp.logical_and, columns)
     return is_good.all(axis=axes) if axes else is_good
 
 
