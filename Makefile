@@ -22,6 +22,7 @@ bench:
 	$(PYTHON) benchmarks/loop.py
 	$(PYTHON) benchmarks/tabular.py
 	$(PYTHON) benchmarks/compiled.py
+	$(PYTHON) benchmarks/densities.py
 	$(PYTHON) benchmarks/dqn_throughput.py
 	$(PYTHON) benchmarks/dqn_wall_clock.py
 

@@ -10,6 +10,7 @@ from rlcore.environments.pendulum import Pendulum
 from rlcore.environments.pgx_environment import PgxEnvironment
 from rlcore.environments.random_walk import RandomWalk1D
 from rlcore.environments.single import SingleEnvironment
+from rlcore.environments.stack_frames import StackFrames
 from rlcore.environments.tabular import TabularEnvironment
 from rlcore.environments.vector import VectorEnvironment
 
@@ -22,6 +23,7 @@ __all__ = [
     "PgxEnvironment",
     "RandomWalk1D",
     "SingleEnvironment",
+    "StackFrames",
     "TabularEnvironment",
     "VectorEnvironment",
     "as_environment",
