@@ -76,7 +76,6 @@ def scaled(reward):
     return reward * SCALE
 
 
-@pytest.mark.xfail(strict=True, reason="a global that a function reads is no part of what programs are kept by")
 def test_a_global_that_changed_is_another_program(monkeypatch):
     first = results(reward=scaled)
     monkeypatch.setitem(globals(), "SCALE", 3.0)

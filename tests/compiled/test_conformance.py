@@ -195,3 +195,14 @@ def test_engines_agree(name):
     reference = run_in(["eager", "eager"], case.make)
     for engines in (("compiled", "compiled"), ("compiled", "eager"), ("eager", "compiled")):
         assert_alike(case.make, case.tolerance, case.row_tolerance, engines, reference)
+
+
+def recurrent_in_jax():
+    policy = Recurrent(3)
+    policy.carry = jnp.asarray(policy.carry)
+    return policy
+
+
+@pytest.mark.xfail(strict=True, raises=TypeError, reason="eagerly the rows that ended are a list, no index for JAX")
+def test_put_takes_the_rows_that_ended_whatever_it_writes_to():
+    assert_alike(CASES["own, recurrent, rows"]._replace(policy=recurrent_in_jax).make)

@@ -39,7 +39,6 @@ class States(Hook):
 
 
 @pytest.mark.parametrize("num_envs", [None, 3])
-@pytest.mark.xfail(strict=True, reason="the first PRE_ACT after a chunk is answered from the last row of the next one")
 def test_states_before_every_action_are_recorded(num_envs, monkeypatch):
     monkeypatch.setattr(planner, "FIRST_ROWS", 16)
     monkeypatch.setattr(planner, "MOST_ROWS", 16)
@@ -51,10 +50,7 @@ def test_states_before_every_action_are_recorded(num_envs, monkeypatch):
     assert seen["compiled"].before == seen["eager"].before
 
 
-@pytest.mark.parametrize(
-    "num_envs",
-    [None, pytest.param(3, marks=pytest.mark.xfail(strict=True, reason="int32 instead of the type of the space"))],
-)
+@pytest.mark.parametrize("num_envs", [None, 3])
 def test_recorded_states_and_actions_have_the_types_of_their_spaces(num_envs):
     types = {}
     for engine in ("eager", "compiled"):
@@ -129,7 +125,6 @@ def test_what_the_environment_is_may_be_asked():
     assert seen == [(spaces.Discrete(2), spaces.Discrete(N_STATES), "RandomWalk1D")]
 
 
-@pytest.mark.xfail(strict=True, reason="it is the adapter, whose source is the environment")
 def test_the_environment_inside_is_not_recorded():
     """Eagerly it is the user's own object, as it stands at that step."""
     hook = DoEveryNSteps(lambda t, policy, env: env.source, n=5)
@@ -137,7 +132,6 @@ def test_the_environment_inside_is_not_recorded():
         experiment(hook).run("compiled")
 
 
-@pytest.mark.xfail(strict=True, reason="hasattr and getattr with a default raise ConfigError")
 def test_what_it_lacks_may_be_looked_for():
     seen = []
     hook = DoEveryNSteps(lambda t, policy, env: seen.append(getattr(env, "render_mode", "none")), n=50)
@@ -204,7 +198,6 @@ def test_time_per_step_is_the_chunks_seconds_divided_by_its_steps():
     assert max(times) == pytest.approx(min(times), rel=1e-3)
 
 
-@pytest.mark.xfail(strict=True, reason="the mask of a JAX environment is not changed by action=")
 def test_masks_of_a_changed_action_are_changed_as_well():
     """`action=` says which of the environment's actions each of the policy's means; so does the mask."""
     masks = [[1, 0, 0], [0, 1, 0], [1, 1, 0], [0, 0, 1]]

@@ -125,14 +125,7 @@ def fail():
 
 @pytest.mark.parametrize(
     ("act", "error"),
-    [
-        (fail, ValueError),
-        pytest.param(
-            lambda: signal.raise_signal(signal.SIGINT),
-            KeyboardInterrupt,
-            marks=pytest.mark.xfail(strict=True, reason="the last experiment alone says why it ended"),
-        ),
-    ],
+    [(fail, ValueError), (lambda: signal.raise_signal(signal.SIGINT), KeyboardInterrupt)],
 )
 def test_what_ends_one_run_ends_all_of_them(act, error):
     made = []
