@@ -298,6 +298,8 @@ def put(array: Any, index: Any, value: Any) -> Any:
     if isinstance(array, np.ndarray):
         array[index] = value
         return array
+    if isinstance(index, list):  # of rows that ended, which JAX takes as an array only
+        index = np.asarray(index, np.int32)
     if is_traced(index) and index.dtype == bool:
         return jnp.where(index.reshape(index.shape + (1,) * (array.ndim - index.ndim)), value, array)
     return array.at[index].set(value)

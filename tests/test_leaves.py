@@ -57,16 +57,30 @@ def test_what_is_no_number_of_32_bits_is_refused_by_name(value):
 
 
 def test_a_loop_keeps_types():
-    kinds = [jax.ShapeDtypeStruct((), np.float32), jax.ShapeDtypeStruct((2,), np.int32)]
-    names = ["policy.a", "policy.b"]
-    number, array = settled([1.0, jnp.zeros(2, jnp.int32)], kinds, names)
-    assert number.dtype == np.float32 and not number.weak_type and array.dtype == np.int32
-    with pytest.raises(ConfigError, match=r"policy\.b is int32\[2\] before a step and float32\[2\] after it"):
-        settled([1.0, jnp.zeros(2)], kinds, names)
-    with pytest.raises(ConfigError, match=r"policy\.b is int32\[2\] before a step and int32\[3\] after it"):
-        settled([1.0, jnp.zeros(3, jnp.int32)], kinds, names)
-    with pytest.raises(ConfigError, match="turns 2 leaves"):
-        settled([1.0], kinds, names)
+    before = entered(part(), "policy")
+    mine = part()
+    mine.table = jnp.zeros(4)
+    after = settled(mine, before, "policy")
+    assert [str(leaf.dtype) for leaf in jax.tree.leaves(after)] == ["int32", "float32", "bool", "float32", "float32"]
+    assert not any(leaf.weak_type for leaf in jax.tree.leaves(after))
+    assert settled(after, before) is after
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("count", 1.5, r"policy\.count is int32\[\] before a step and float32\[\] after it"),
+        ("weights", jnp.ones(3), r"policy\.weights is float32\[2\] before a step and float32\[3\] after it"),
+        ("weights", None, r"policy\.weights is an array before a step and none after it"),
+        ("name", "y", r"policy\.name is 'x' before a step and 'y' after it; a static\(\) field can't change"),
+    ],
+)
+def test_a_loop_refuses_what_it_can_t_carry(name, value, message):
+    before = entered(part(), "policy")
+    after = entered(part(), "policy")
+    setattr(after, name, value)
+    with pytest.raises(ConfigError, match=message):
+        settled(after, before, "policy")
 
 
 def test_select_by_rows():

@@ -1,5 +1,6 @@
 """A network with its optimiser."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -61,7 +62,7 @@ class Approximator:
         self._fixed, parameters, variables = describe(model, optimiser)
         check_finite(parameters)
         self._parameters, self._variables = own(parameters), own(variables)
-        self.optimiser_state = own(jax.jit(optimiser.init)(self._parameters))
+        self.optimiser_state = own(_first_state(self._fixed, self._parameters))
         self.is_finite = jnp.asarray(True)
 
     @property
@@ -224,6 +225,12 @@ class Approximator:
         is_compiled = self._fixed.value.dense is None  # else NumPy answers, for which both are as quick
         self.state_ndim = None if is_compiled and self._takes_one(ndim, states) else ndim
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), output)
+
+
+@partial(jax.jit, static_argnums=0)
+def _first_state(fixed: Fixed, parameters: Any) -> Any:
+    """What the optimiser keeps at first; compiled once for all optimisers that are built alike."""
+    return fixed.value.optimiser.init(parameters)
 
 
 def _like(given: Any, old: Any) -> Any:

@@ -84,7 +84,8 @@ class CompiledRun:
             self._course = self._entered()
             depth, chunks = self._depth(), deque[_Chunk]()
             while any(lane.is_running for lane in self._lanes):
-                while len(chunks) < depth and max(map(steps_at_most, self._limits())) > 0:
+                room = depth if self._planner.is_measured else 1
+                while len(chunks) < room and max(map(steps_at_most, self._limits())) > 0:
                     chunks.append(self._dispatch())
                 self._show(chunks.popleft())
         finally:

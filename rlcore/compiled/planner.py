@@ -22,12 +22,16 @@ class Planner:
     """Plans the chunks of a run.
 
     A chunk is as long as its record and its random numbers allow, and as the time that the last one took suggests.
+
+    Attributes:
+        is_measured: Whether a chunk has told yet how long its steps take.
     """
 
     def __init__(self, traced: Traced, needs_state: bool, num_envs: int | None, n_lanes: int) -> None:
         self._traced, self._needs_state, self._num_envs = traced, needs_state, num_envs or 1
         self._n_lanes = n_lanes
         self._rows = FIRST_ROWS
+        self.is_measured = False
 
     def plan(self, limits: list[Any], schedule: Schedule | None) -> tuple[Plan, np.ndarray]:
         """The program for the next chunk, and how many updates come after each of its steps.
@@ -47,13 +51,14 @@ class Planner:
         if schedule is None:
             return Plan(most, 0, one.step_draws, one.update_draws, self._needs_state, False, limit), np.zeros(n, int)
         updates, at_once = _in_one_way(schedule.updates(n), schedule.is_every_step())
-        n_updates = schedule.most(most)
+        n_updates = max(schedule.most(most), int(updates[0]))
         fitting = max(1, int(np.searchsorted(np.cumsum(updates), n_updates, side="right")))
         plan = Plan(most, n_updates, one.step_draws, one.update_draws, self._needs_state, at_once, limit)
         return plan, updates[:fitting]
 
     def learn_from(self, rows: int, seconds: float) -> None:
         """Takes into account how long a chunk of `rows` steps took."""
+        self.is_measured = True
         self._rows = max(1, min(8 * max(rows, FIRST_ROWS), int(rows * SECONDS / max(seconds, 1e-9))))
 
     def _most_rows(self, schedule: Schedule | None) -> int:

@@ -16,6 +16,7 @@ from rlcore.leaves import entered, shapes_of
 from rlcore.reset_conditions import ResetIfEnvTerminated
 from rlcore.stages import Stage
 from rlcore.struct import copy, is_struct, walk
+from rlcore.trajectories import Container, Controller, Sampler
 
 
 class Traced(NamedTuple):
@@ -53,14 +54,15 @@ def check_parts(policy: Policy, env: Any, reset_condition: Any) -> None:
         raise ConfigError(f"{type(reset_condition).__name__} would cut rows of {env.name}, which resets them itself")
     for name, part in (("policy", policy), ("reset_condition", reset_condition)):
         for path, one in walk(part, name):
-            if isinstance(one, Policy | Learner | Explorer) or one is part:
+            if isinstance(one, Policy | Learner | Explorer | Container | Sampler | Controller) or one is part:
                 _check_part(path, one)
     learners = [part for _, part in walk(policy) if isinstance(part, Learner)]
     for learner in learners:
         if not set(learner.stages) <= {Stage.POST_ACT}:
             names = ", ".join(f"Stage.{stage.name}" for stage in learner.stages)
             raise ConfigError(
-                f"{type(learner).__name__} learns at {names}, but a compiled run learns at Stage.POST_ACT only"
+                f"{type(learner).__name__} learns at {names}, but a compiled run learns at Stage.POST_ACT only; "
+                "leave stages at its default, or run it step by step"
             )
 
 

@@ -1,11 +1,11 @@
 """When the controller lets a learner learn, asked on the host for many steps at once."""
 
+import copy
 import math
 from typing import Any
 
 import numpy as np
 
-from rlcore.struct import copy
 from rlcore.trajectories import InsertSampleRatioController
 
 
@@ -44,7 +44,7 @@ class Schedule:
             allowed = np.where(is_ready, self.controller.allowed(inserted), 0)
             total = np.maximum.accumulate(np.maximum(allowed, int(self.controller.sampled)))
             return np.diff(total, prepend=int(self.controller.sampled))
-        return self._asked(copy(self.controller), is_ready)
+        return self._asked(copy.deepcopy(self.controller), is_ready)  # planning must not count
 
     def _asked(self, controller: Any, is_ready: np.ndarray) -> np.ndarray:
         """Step by step, whatever the controller's rule is."""

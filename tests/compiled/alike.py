@@ -67,6 +67,19 @@ class Tape(Hook):
         return self.rows
 
 
+class Acts(Hook):
+    """Writes down the stages, and does something at the n-th call of one of them."""
+
+    def __init__(self, act, stage="post_act", n=1):
+        self.act, self.stage, self.n = act, stage, n
+        self.stages = []
+
+    def push(self, stage, policy, env):
+        self.stages.append(stage.value)
+        if stage.value == self.stage and self.stages.count(self.stage) == self.n:
+            self.act()
+
+
 def numbers(value):
     """A value as nested lists, whatever its type."""
     return jax.tree.map(lambda leaf: np.asarray(leaf).tolist(), value)

@@ -1,16 +1,19 @@
 """A second experiment of the same kind compiles nothing; one of another kind is never run by the wrong program."""
 
+import warnings
 from functools import partial
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from rlcore import Experiment, RandomPolicy, StopAfterNEpisodes, StopAfterNSteps, as_environment
+from rlcore.compiled import planner
 from rlcore.environments import MultiArmedBandit, RandomWalk1D, TabularEnvironment
-from rlcore.hooks import StepsPerEpisode, TotalRewardPerEpisode
+from rlcore.hooks import DoEveryNSteps, StepsPerEpisode, TotalRewardPerEpisode
 from rlcore.learners import TDLearner
 from rlcore.reset_conditions import ResetAfterNSteps
-from tests.compiled.test_conformance import N_STATES, epsilon, table
+from tests.compiled.test_conformance import N_STATES, epsilon, network, one_hot, table
 
 
 def steps(n):
@@ -101,3 +104,52 @@ def test_two_tables_of_one_shape_are_two_programs():
         hook = TotalRewardPerEpisode(display_on_exit=False)
         rewards.append(Experiment(RandomPolicy(), env, steps(5), hook, seed=0).run("compiled").hook.result())
     assert rewards == [[5.0], [10.0]]
+
+
+@pytest.fixture
+def short_chunks(monkeypatch):
+    monkeypatch.setattr(planner, "FIRST_ROWS", 16)
+    monkeypatch.setattr(planner, "MOST_ROWS", 16)
+
+
+def test_nothing_is_warned_of_in_an_ordinary_run():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        experiment = Experiment(network(1), as_environment(RandomWalk1D(N_STATES), state=one_hot), steps(60), seed=3)
+        experiment.run("compiled")
+        experiment.stop_condition = steps(30)
+        assert experiment.run("compiled").compile_seconds == 0
+
+
+def test_nothing_is_warned_of_where_actions_have_64_bits():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        policy = RandomPolicy(spaces.MultiDiscrete([2]))
+        env = as_environment(RandomWalk1D(N_STATES), action=(lambda action: action[..., 0], spaces.MultiDiscrete([2])))
+        Experiment(policy, env, steps(20), seed=3).run("compiled")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda policy: setattr(policy.policy.learner, "alpha", 0.25),
+        lambda policy: setattr(policy.policy.learner.approximator, "table", np.zeros((9, 2), np.float32)),
+    ],
+    ids=["static", "shape"],
+)
+def test_a_hook_that_makes_the_engine_compile_again_is_warned_of(change, short_chunks):
+    hook = DoEveryNSteps(lambda t, policy, env: change(policy), n=60)
+    experiment = Experiment(table(epsilon()), RandomWalk1D(N_STATES), steps(119), hook, seed=3)
+    with pytest.warns(UserWarning, match="compiled again during the run, because a hook changed .* change numbers"):
+        experiment.run("compiled")
+
+
+def test_a_change_of_numbers_compiles_nothing(short_chunks):
+    def change(t, policy, env):
+        policy.policy.learner.approximator.table[...] = 5.0
+        policy.policy.explorer.step = 1000
+
+    Experiment(table(epsilon()), RandomWalk1D(N_STATES), steps(10), seed=3).run("compiled")
+    experiment = Experiment(table(epsilon()), RandomWalk1D(N_STATES), steps(119), DoEveryNSteps(change, n=60), seed=3)
+    assert experiment.run("compiled").compile_seconds == 0
+    assert experiment.policy.policy.explorer.step > 1000

@@ -45,8 +45,14 @@ def test_chunks_of_any_size_give_the_same_rows(name, sizes, monkeypatch):
 
 
 @pytest.mark.parametrize("num_envs", [None, 3])
-@pytest.mark.parametrize("hooks", [records, built_in])
-@pytest.mark.parametrize("stop", [lambda: StopAfterNSteps(3001, False), lambda: StopAfterNEpisodes(250, False)])
+@pytest.mark.parametrize(
+    ("hooks", "stop"),
+    [
+        (records, lambda: StopAfterNSteps(3001, False)),
+        (records, lambda: StopAfterNEpisodes(150, False)),
+        (built_in, lambda: StopAfterNSteps(1501, False)),
+    ],
+)
 def test_blocks_give_the_same_results_as_steps(num_envs, hooks, stop, monkeypatch):
     """Built-in hooks are shown most steps as blocks; two chunks are under way where nobody looks at the policy."""
     cut(monkeypatch, {"FIRST_ROWS": 100, "MOST_ROWS": 512})

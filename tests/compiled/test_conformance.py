@@ -203,6 +203,5 @@ def recurrent_in_jax():
     return policy
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="eagerly the rows that ended are a list, no index for JAX")
 def test_put_takes_the_rows_that_ended_whatever_it_writes_to():
     assert_alike(CASES["own, recurrent, rows"]._replace(policy=recurrent_in_jax).make)

@@ -85,7 +85,8 @@ def test_a_struct_that_can_t_be_traced_is_stepped_by_python():
 
     adapter = as_environment(Reckless())
     assert type(adapter) is SingleEnvironment
-    assert "Reckless can't be traced" in adapter.why_untraced
+    assert "Reckless.reward (field position)" in adapter.why_untraced
+    assert "can't be traced" in adapter.why_untraced and "jnp.where" in adapter.why_untraced
     adapter.reset()
     adapter.act(1)
     assert adapter.reward() == 1.0
