@@ -16,7 +16,7 @@ from rlcore.leaves import entered, shapes_of
 from rlcore.reset_conditions import ResetIfEnvTerminated
 from rlcore.stages import Stage
 from rlcore.struct import copy, is_struct, walk
-from rlcore.trajectories import Container, Controller, Sampler
+from rlcore.trajectories import Trajectory
 
 
 class Traced(NamedTuple):
@@ -52,10 +52,13 @@ def check_parts(policy: Policy, env: Any, reset_condition: Any) -> None:
         raise ConfigError(f"{why}; a JAX environment is a @struct whose methods JAX can trace, such as RandomWalk1D")
     if env.num_envs is not None and type(reset_condition) is not ResetIfEnvTerminated:
         raise ConfigError(f"{type(reset_condition).__name__} would cut rows of {env.name}, which resets them itself")
-    for name, part in (("policy", policy), ("reset_condition", reset_condition)):
-        for path, one in walk(part, name):
-            if isinstance(one, Policy | Learner | Explorer | Container | Sampler | Controller) or one is part:
+    for root, part in (("policy", policy), ("reset_condition", reset_condition)):
+        for path, one in walk(part, root):
+            if isinstance(one, Policy | Learner | Explorer) or one is part:
                 _check_part(path, one)
+            elif isinstance(one, Trajectory):
+                for name in ("container", "sampler", "controller"):
+                    _check_part(f"{path}.{name}", getattr(one, name))
     learners = [part for _, part in walk(policy) if isinstance(part, Learner)]
     for learner in learners:
         if not set(learner.stages) <= {Stage.POST_ACT}:

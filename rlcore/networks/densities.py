@@ -80,7 +80,7 @@ def mv_norm_log_pdf(mean: Array, cholesky: Array, x: Array) -> Array:
     Raises:
         ConfigError: The shapes don't fit, or the diagonal is not above 0 somewhere (in a trace: NaN there).
 
-    Source: -|L⁻¹(x - mean)|²/2 - Σ log Lᵢᵢ - size/2 log 2π; Julia `mvnormlogpdf`.
+    Source: `-|L⁻¹(x - mean)|²/2 - Σ log Lᵢᵢ - size/2 log 2π`; Julia `mvnormlogpdf`.
     """
     mean, cholesky, x = as_floats(mean, cholesky, x)
     diagonal = checked_diagonal(cholesky, "cholesky")
@@ -91,7 +91,7 @@ def mv_norm_log_pdf(mean: Array, cholesky: Array, x: Array) -> Array:
 
 
 def tanh_log_det(pre_tanh: Array) -> Array:
-    """What squashing by tanh adds to the volume: log |det ∂tanh(u)/∂u|, to be subtracted from the log-density of u.
+    """What squashing by tanh adds to the volume: `log |det ∂tanh(u)/∂u|`, to be subtracted from the log-density of u.
 
     Args:
         pre_tanh: `[..., size]`, u: the sample before it was squashed.

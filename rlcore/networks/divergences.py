@@ -75,7 +75,7 @@ def mv_norm_kl_divergence(mean1: Array, cholesky1: Array, mean2: Array, cholesky
     Raises:
         ConfigError: The shapes don't fit, or a diagonal is not above 0 somewhere (in a trace: NaN there).
 
-    Source: (|L₂⁻¹L₁|² + |L₂⁻¹(mean2 - mean1)|² - size)/2 - Σ log(L₁ᵢᵢ/L₂ᵢᵢ); Julia `mvnormkldivergence`.
+    Source: `(|L₂⁻¹L₁|² + |L₂⁻¹(mean2 - mean1)|² - size)/2 - Σ log(L₁ᵢᵢ/L₂ᵢᵢ)`; Julia `mvnormkldivergence`.
     """
     mean1, cholesky1, mean2, cholesky2 = as_floats(mean1, cholesky1, mean2, cholesky2)
     scale1, scale2 = checked_diagonal(cholesky1, "cholesky1"), checked_diagonal(cholesky2, "cholesky2")

@@ -50,7 +50,7 @@ def generalized_advantage_estimation(
         ConfigError: `gamma` or `lambda_` is outside [0, 1], `axis` is missing or wrong, a shape does not fit, or a step
             is truncated (in a trace: may be) and there is no `next_value`.
 
-    Source: A[t] = δ[t] + gamma lambda_ A[t + 1], δ[t] = reward[t] + gamma next_value[t] - value[t]; Schulman et al.
+    Source: `A[t] = δ[t] + gamma lambda_ A[t + 1]`, δ[t] = reward[t] + gamma next_value[t] - value[t]; Schulman et al.
     2016 (arXiv 1506.02438), eq. 16; Julia `generalized_advantage_estimation`.
     """
     gamma, lambda_ = read_factor("gamma", gamma), read_factor("lambda_", lambda_)
@@ -78,7 +78,7 @@ def lambda_returns(
     truncated: Array | None = None,
     axis: int | None = None,
 ) -> Array:
-    """The average of all n-step returns, that of n steps weighted by lambda_ to the power of n - 1.
+    """The average of all n-step returns, that of n steps weighted by `lambda_` to the power of n - 1.
 
     Args:
         reward: `[..., time, ...]`, one per step.
@@ -95,7 +95,7 @@ def lambda_returns(
     Raises:
         ConfigError: `gamma` or `lambda_` is outside [0, 1], `axis` is missing or wrong, or a shape does not fit.
 
-    Source: G[t] = reward[t] + gamma ((1 - lambda_) next_value[t] + lambda_ G[t + 1]); Sutton & Barto 2018, eq. 12.20.
+    Source: `G[t] = reward[t] + gamma ((1 - lambda_) next_value[t] + lambda_ G[t + 1])`; Sutton & Barto 2018, eq. 12.20.
     """
     gamma, lambda_ = read_factor("gamma", gamma), read_factor("lambda_", lambda_)
     steps = read_steps(reward, terminated, truncated, axis)
