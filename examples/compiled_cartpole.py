@@ -2,8 +2,9 @@
 
 The environment is rlcore's own CartPole, which JAX can trace, so that `run` compiles policy, learner and environment
 into one program. `--engine eager` calls the same parts step by step: the same episodes, many times slower.
+`--num-envs 64` acts in 64 of them side by side.
 
-python examples/compiled_cartpole.py [--seed 1] [--engine eager] [--quick]
+python examples/compiled_cartpole.py [--seed 1] [--engine eager] [--num-envs 64] [--quick]
 """
 
 import argparse
@@ -35,7 +36,7 @@ from rlcore import (
 from rlcore.environments import CartPole
 
 
-def make_experiment(seed: int, n_steps: int) -> Experiment:
+def make_experiment(seed: int, n_steps: int, num_envs: int | None = None) -> Experiment:
     """A network with a target, ε-greedy exploration, uniform replay, an update every tenth step."""
     network = Approximator(MLP(4, (120, 84), 2, rngs=nnx.Rngs(seed)), optax.adam(2.5e-4))
     learner = DQNLearner(TargetNetwork(network, sync_freq=50), gamma=0.99)
@@ -43,7 +44,8 @@ def make_experiment(seed: int, n_steps: int) -> Experiment:
     memory = Trajectory(CircularTraces(10_000), BatchSampler(128), InsertSampleRatioController(1 / 10, threshold=1_000))
     agent = Agent(QBasedPolicy(learner, explorer), memory)
     hook = TotalRewardPerEpisode() + StepsPerEpisode()
-    return Experiment(agent, CartPole(), StopAfterNSteps(n_steps), hook, seed=seed)
+    env = as_environment(CartPole(), num_envs=num_envs)
+    return Experiment(agent, env, StopAfterNSteps(n_steps), hook, seed=seed)
 
 
 def main() -> None:
@@ -51,11 +53,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--engine", choices=["auto", "compiled", "eager"], default="auto")
+    parser.add_argument("--num-envs", type=int)
     parser.add_argument("--quick", action="store_true", help="8,000 steps only, to see that everything works")
     arguments = parser.parse_args()
 
     n_steps = 8_000 if arguments.quick else 300_000
-    experiment = make_experiment(arguments.seed, n_steps)
+    experiment = make_experiment(arguments.seed, n_steps, arguments.num_envs)
     start = time.perf_counter()
     experiment.run(arguments.engine)
     seconds = time.perf_counter() - start - experiment.compile_seconds
