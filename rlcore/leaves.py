@@ -80,17 +80,19 @@ def settled(tree: Any, before: Any, root: str = "") -> Any:
         ConfigError: A leaf appeared, vanished, changed its shape, or its type to one that holds other numbers; or a
             `static()` field changed.
     """
-    leaves, structure = jax.tree.flatten(tree)
-    kinds, structure_before = jax.tree.flatten(before)
-    if not _are_equal(structure, structure_before):
+    if not have_one_structure(tree, before):
         raise ConfigError(_another_structure(tree, before, root))
+    leaves, structure = jax.tree.flatten(tree)
+    kinds = jax.tree.leaves(before)
     if all(map(_is_settled, leaves, kinds)):
         return tree
     return jax.tree.unflatten(structure, list(map(_settled, leaves, kinds, names_of(before, root))))
 
 
-def _are_equal(one: Any, other: Any) -> bool:
-    return bool(one == other)
+def have_one_structure(one: Any, other: Any) -> bool:
+    """Whether two trees have the same classes, keys and static fields."""
+    mine: Any = jax.tree.structure(one)
+    return bool(mine == jax.tree.structure(other))
 
 
 def _another_structure(tree: Any, before: Any, root: str) -> str:

@@ -13,7 +13,7 @@ from rlcore.compiled import CompiledRun
 from rlcore.compiled.limits import structure_of
 from rlcore.errors import ConfigError
 from rlcore.experiment import Experiment
-from rlcore.leaves import names_of
+from rlcore.leaves import have_one_structure, names_of
 from rlcore.random import check_seed
 from rlcore.signals import Interrupt
 from rlcore.struct import brief, is_struct, walk
@@ -126,16 +126,11 @@ def _check_alike(one: Experiment, other: Experiment, seed: int, other_seed: int)
                 a, b = getattr(part, name), getattr(found, name)
                 if a != b:
                     raise ConfigError(f"{path}.{name} differs {who}: {brief(a)} and {brief(b)}; {advice}")
-        if not _have_one_structure(first, second):
+        if not have_one_structure(first, second):
             raise ConfigError(f"the {root} has another structure {who}: {brief(first)} and {brief(second)}; {advice}")
         for name, a, b in zip(names_of(first, root), _shapes(first), _shapes(second), strict=True):
             if a != b:
                 raise ConfigError(f"{name} differs {who}: {a} and {b}; {advice}")
-
-
-def _have_one_structure(first: Any, second: Any) -> bool:
-    mine: Any = jax.tree.structure(first)
-    return bool(mine == jax.tree.structure(second))
 
 
 def _shapes(tree: Any) -> list[str]:

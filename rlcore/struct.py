@@ -20,6 +20,7 @@ from typing import Any, TypeVar, dataclass_transform
 import jax
 import jax.numpy as jnp
 import numpy as np
+from gymnasium import Space
 from jax.tree_util import GetAttrKey
 
 from rlcore.errors import ConfigError, shorten
@@ -338,6 +339,8 @@ def _key(value: Any, seen: frozenset[int]) -> Any:
         return (value.__module__, value.__qualname__, value.__code__, enclosed, defaults, read)
     if hasattr(value, "func") and hasattr(value, "keywords"):  # functools.partial
         return ("partial", _key(value.func, seen), _key(value.args, seen), _key(value.keywords, seen))
+    if isinstance(value, Space):  # without its generator
+        return (type(value), _key({name: part for name, part in vars(value).items() if name != "_np_random"}, seen))
     if isinstance(value, tuple | list):
         return (type(value), *(_key(item, seen) for item in value))
     if isinstance(value, dict):

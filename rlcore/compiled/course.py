@@ -9,7 +9,7 @@ import numpy as np
 
 from rlcore.compiled.face import TracedEnvironment
 from rlcore.compiled.parts import agent_of, learner_of
-from rlcore.environments.world import World, streams
+from rlcore.environments.world import World, insert_tapes, remove_tapes, streams
 from rlcore.errors import ConfigError
 from rlcore.leaves import select, settled
 from rlcore.reset_conditions import ResetIfEnvTerminated
@@ -117,13 +117,9 @@ def draws_of(course: Course, function: Callable[[Course], Any]) -> tuple[tuple[D
 
     def noted(course: Course) -> Any:
         before = copy(course)
-        for stream in streams((course.policy, course.reset_condition)):
-            stream.tape = Ledger()
-        course.world.tapes = tuple(Ledger() for _ in course.world.tapes)
+        _set_tapes(course, [Ledger() for _ in streams_of(course)])
         answer = function(course)
-        ledgers = [stream.tape for stream in streams((course.policy, course.reset_condition))]
-        ledgers += course.world.tapes
-        remove(course)
+        ledgers = remove(course)
         settled(course, before)
         return ledgers, answer
 
@@ -142,14 +138,18 @@ def insert(course: Course, tapes: list[Any], at: Any) -> None:
         None if tape is None else Tape(tuple(jax.lax.dynamic_index_in_dim(piece, at, keepdims=False) for piece in tape))
         for tape in tapes
     ]
-    own = streams((course.policy, course.reset_condition))
-    for stream, tape in zip(own, here, strict=False):
-        stream.tape = tape
-    course.world.tapes = tuple(here[len(own) :])
+    _set_tapes(course, here)
 
 
-def remove(course: Course) -> None:
-    """Takes the tapes away again."""
-    for stream in streams((course.policy, course.reset_condition)):
-        stream.tape = None
+def remove(course: Course) -> tuple[Any, ...]:
+    """Takes the tapes away again; answers what is left of them."""
+    left = remove_tapes((course.policy, course.reset_condition)) + course.world.tapes
     course.world.tapes = tuple(None for _ in course.world.tapes)
+    return left
+
+
+def _set_tapes(course: Course, tapes: list[Any]) -> None:
+    """The streams of a world read theirs inside it, where each row has its own."""
+    n_own = len(tapes) - len(course.world.tapes)
+    insert_tapes((course.policy, course.reset_condition), tapes[:n_own])
+    course.world.tapes = tuple(tapes[n_own:])

@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 from rlcore.block import Block
 from rlcore.compiled.course import Course
-from rlcore.compiled.parts import HostController, agent_of, learner_of
+from rlcore.compiled.parts import agent_of, learner_of
 from rlcore.compiled.prepare import Traced, course_of
 from rlcore.compiled.recorded import RecordedEnvironment
 from rlcore.compiled.schedule import Schedule
@@ -128,15 +128,9 @@ class Lane:
         """Puts what the program has learnt into the user's own objects."""
         assert self._course is not None
         course, one = self._course(), self.experiment
-        agent = agent_of(one.policy)
-        controller = None if agent is None else agent.trajectory.controller
-        if agent is not None:
-            agent.trajectory.controller = HostController()
-        try:
-            returned(one.policy, course.policy)
-        finally:
-            if agent is not None:
-                agent.trajectory.controller = controller
+        if self.schedule is not None:  # the controller has stayed here
+            agent_of(course.policy).trajectory.controller = agent_of(one.policy).trajectory.controller
+        returned(one.policy, course.policy)
         returned(one.reset_condition, course.reset_condition)
         one.env.world = entered(course.world, "environment")
 

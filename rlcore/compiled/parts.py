@@ -9,9 +9,10 @@ from rlcore.compiled.face import TracedEnvironment
 from rlcore.environments.world import World
 from rlcore.errors import ConfigError
 from rlcore.interfaces import Learner
+from rlcore.leaves import shapes_of
 from rlcore.policies import Agent
 from rlcore.stages import Stage
-from rlcore.struct import static, struct, walk
+from rlcore.struct import copy, static, struct, walk
 from rlcore.trajectories import Controller
 
 
@@ -64,11 +65,21 @@ class HostController(Controller):
             self.notes.counts.append(n)
 
 
-def allocate(policy: Any, shapes: Any, world: World) -> None:
-    """Fixes the shapes of what the agent in `policy` stores; `shapes` is the policy with shapes as leaves."""
+def without_controller(policy: Any, notes: Notes | None = None) -> Any:
+    """A copy of a policy as a program takes it: its controller stays on the host."""
+    policy = copy(policy)
+    agent = agent_of(policy)
+    if agent is not None:
+        agent.trajectory.controller = HostController(notes)
+    return policy
+
+
+def allocate(policy: Any, world: World) -> None:
+    """Fixes the shapes of what the agent in `policy` stores."""
     agent = agent_of(policy)
     if agent is None:
         return
+    shapes = shapes_of(without_controller(policy), "policy")
 
     def look(policy: Any, world: World) -> dict[str, Any]:
         env = TracedEnvironment(world)

@@ -8,7 +8,7 @@ import numpy as np
 
 from rlcore.blame import explained
 from rlcore.compiled.course import Course, Draws, draws_of, has_episode_stages, learn, step
-from rlcore.compiled.parts import HostController, Notes, agent_of, allocate, learner_of
+from rlcore.compiled.parts import Notes, allocate, learner_of, without_controller
 from rlcore.environments.jax_environment import JaxEnvironment, JaxEnvironments, world_like
 from rlcore.errors import ConfigError, RLCoreError
 from rlcore.interfaces import Explorer, Learner, Policy
@@ -93,8 +93,8 @@ def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) ->
     """
     policy, world, notes = copy(policy), world_like(env.form, env.num_envs), Notes()
     try:
-        _replace_controller(policy, HostController(notes))
-        allocate(policy, shapes_of(policy, "policy"), world)
+        allocate(policy, world)
+        policy = without_controller(policy, notes)
         course = Course(shapes_of(policy, "policy"), shapes_of(reset_condition, "reset_condition"), world)
         if has_episode_stages(policy, reset_condition):
             course.over = jax.ShapeDtypeStruct(() if env.num_envs is None else (env.num_envs,), np.bool_)
@@ -123,19 +123,10 @@ def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) ->
 
 def course_of(policy: Policy, env: Any, reset_condition: Any) -> Course:
     """Where a run begins, in a copy of its own; `env` has been reset."""
-    inside = copy(policy)
-    _replace_controller(inside, HostController())
-    allocate(policy, shapes_of(inside, "policy"), world_like(env.form, env.num_envs))
-    inside = copy(policy)
-    _replace_controller(inside, HostController())
+    allocate(policy, world_like(env.form, env.num_envs))
+    inside = without_controller(policy)
     over = None
     if has_episode_stages(policy, reset_condition):
         over = jnp.zeros(() if env.num_envs is None else env.num_envs, bool)
     world = entered(env.world, "environment")
     return Course(entered(inside, "policy"), entered(reset_condition, "reset_condition"), world, over)
-
-
-def _replace_controller(policy: Any, controller: HostController) -> None:
-    agent = agent_of(policy)
-    if agent is not None:
-        agent.trajectory.controller = controller

@@ -162,11 +162,12 @@ class _Rows(VectorEnv):
 def world_like(fixed: Fixed, num_envs: int | None) -> World:
     """A world of a `Form` with shapes and types in place of its leaves."""
     form: Form = fixed.value
+    types, structure = jax.tree.flatten(form.core)
     leaves = [
         jax.ShapeDtypeStruct((num_envs, *one.shape), one.dtype) if num_envs is not None and varies else one
-        for one, varies in zip(form.types, form.varies, strict=True)
+        for one, varies in zip(types, form.varies, strict=True)
     ]
-    return World(jax.tree.unflatten(jax.tree.structure(form.core), leaves), num_envs, fixed)
+    return World(jax.tree.unflatten(structure, leaves), num_envs, fixed)
 
 
 def _checked_form(env: Environment, num_envs: int | None, transforms: _Transforms) -> Fixed:

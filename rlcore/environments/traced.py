@@ -33,7 +33,6 @@ class Form(NamedTuple):
         action_space: The environment's own.
         transforms: The functions of `as_environment`.
         core: The environment with shapes and types in place of its leaves, as it is from the first `reset` on.
-        types: These shapes and types.
         varies: Whether a leaf ever changes, or is a stream's; any other is shared by all copies of the environment.
     """
 
@@ -42,7 +41,6 @@ class Form(NamedTuple):
     action_space: spaces.Space
     transforms: _Transforms
     core: Any
-    types: tuple[jax.ShapeDtypeStruct, ...]
     varies: tuple[bool, ...]
 
     def own_action(self, action: Any) -> Any:
@@ -119,12 +117,12 @@ def form_of(env: Environment, transforms: _Transforms, rows: int | None) -> Fixe
     except Exception as error:
         raise ConfigError(explained(error)) from error
     form = Form(own, changed, action_space, transforms, *steady)
-    key = (repr((own, changed, action_space)), tuple((one.shape, str(one.dtype)) for one in form.types), form.varies)
-    return Fixed(form, (key, Fixed(tuple(transforms))))
+    types = tuple((one.shape, str(one.dtype)) for one in jax.tree.leaves(form.core))
+    return Fixed(form, (Fixed((own, changed, action_space, tuple(transforms))), types, form.varies))
 
 
 def _steady(env: Environment, action_space: spaces.Space) -> tuple[Any, ...]:
-    """Types, names and variability of the leaves, the same after every `act` and `reset`.
+    """The core and the variability of its leaves, the same after every `act` and `reset`.
 
     Raises:
         ConfigError: They never come to rest.
@@ -143,13 +141,11 @@ def _steady(env: Environment, action_space: spaces.Space) -> tuple[Any, ...]:
                     "its fields change their shapes or kinds between reset and act; give each field one shape for ever"
                 )
         types = [
-            jax.ShapeDtypeStruct(
-                one.shape, one.dtype if one.dtype == two.dtype == three.dtype else _joint(one, two, three)
-            )
-            for one, two, three in zip(leaves, *(result for result, _ in results), strict=True)
+            jax.ShapeDtypeStruct(ones[0].shape, functools.reduce(_joint, [one.dtype for one in ones]))
+            for ones in zip(leaves, *(result for result, _ in results), strict=True)
         ]
         if all(a.dtype == b.dtype for a, b in zip(leaves, types, strict=True)):
-            return current, tuple(types), tuple(map(operator.or_, varies, _of_streams(current)))
+            return current, tuple(map(operator.or_, varies, _of_streams(current)))
         current = jax.tree.unflatten(treedef, types)
     raise ConfigError("the types of its fields never come to rest; give each field one type in __init__ and reset")
 
@@ -160,11 +156,8 @@ def _of_streams(core: Any) -> list[bool]:
     return [isinstance(part, Random) for part in parts for _ in jax.tree.leaves(part)]
 
 
-def _joint(*types: Any) -> Any:
-    joint = types[0].dtype
-    for one in types[1:]:
-        joint = jnp.promote_types(joint, one.dtype)
-    return joint
+def _joint(one: Any, other: Any) -> Any:
+    return one if one == other else jnp.promote_types(one, other)
 
 
 def _reset(core: Any) -> Any:

@@ -124,29 +124,30 @@ def streams(core: Any) -> list[Random]:
 
 
 def _begin(core: Any, tapes: Any) -> tuple[list[Any], Any]:
-    _insert(core, tapes)
+    insert_tapes(core, tapes)
     core.reset()
-    return [core], _remove(core)
+    return [core], remove_tapes(core)
 
 
 def _advance(core: Any, tapes: Any, action: Any) -> tuple[list[Any], Any]:
-    _insert(core, tapes)
+    insert_tapes(core, tapes)
     core.act(action)
     fresh = copy(core)
     fresh.reset()
-    tapes = _remove(fresh)
-    _remove(core)
+    tapes = remove_tapes(fresh)
+    remove_tapes(core)
     for mine, later in zip(streams(core), streams(fresh), strict=True):
         mine._key, mine._count = later._key, later._count
     return [core, fresh], tapes
 
 
-def _insert(core: Any, tapes: Any) -> None:
+def insert_tapes(core: Any, tapes: Any) -> None:
+    """Lets every stream in a component read its tape; `None`: it draws from itself."""
     for stream, tape in zip(streams(core), tapes, strict=True):
         stream.tape = tape
 
 
-def _remove(core: Any) -> tuple[Any, ...]:
+def remove_tapes(core: Any) -> tuple[Any, ...]:
     """What is left of the tapes; the streams stand where they are without them."""
     tapes = tuple(stream.tape for stream in streams(core))
     for stream in streams(core):

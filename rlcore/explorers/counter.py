@@ -9,6 +9,7 @@ import numpy as np
 from jax.tree_util import GetAttrKey
 
 from rlcore.struct import is_traced
+from rlcore.threefry import advanced
 
 LARGEST = 2**31 - 1  # of JAX's int32
 
@@ -48,8 +49,7 @@ class Counter:
         if isinstance(value, int):
             self.value = value + n
         else:
-            low = value[1] + jnp.uint32(n)
-            self.value = jnp.stack([value[0] + (low < value[1]).astype(jnp.uint32), low])
+            self.value = advanced(value, n)
 
     def capped(self) -> Any:
         """The count, at most 2^31 - 1: a Python int, or an int32 in a trace."""

@@ -11,22 +11,10 @@ from rlcore.arguments import named
 from rlcore.environments.spaces import indexed_from_zero
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.explorers.choice import nth_of
+from rlcore.fixed import Fixed
 from rlcore.interfaces import Array, Environment, Policy
 from rlcore.random import Random, random_or_seeded
 from rlcore.struct import cached, is_traced, namespace, static, struct
-
-
-class _Fixed:
-    """A space that compares by value, so that it can be part of what a compilation depends on."""
-
-    def __init__(self, space: Space | None) -> None:
-        self.space = space
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Fixed) and self.space == other.space
-
-    def __hash__(self) -> int:
-        return hash(repr(self.space))
 
 
 @struct
@@ -45,7 +33,7 @@ class RandomPolicy(Policy):
     """
 
     random: Random
-    _fixed: _Fixed = static(_Fixed(None))
+    _fixed: Fixed = static(Fixed(None))
     _env: Any = cached()  # the environment of discrete actions that `check` has seen
     _n: Any = cached()  # how many they are
     _rows: Any = cached()  # how many environments act side by side
@@ -53,17 +41,17 @@ class RandomPolicy(Policy):
     def __init__(self, action_space: Space | None = None, seed: int | None = None) -> None:
         if action_space is not None and not isinstance(action_space, Space):
             raise ConfigError(f"action_space is {named(action_space)}, expected a Gymnasium space or None")
-        self._fixed = _Fixed(None if action_space is None else _drawable(indexed_from_zero(action_space)))
+        self._fixed = Fixed(None if action_space is None else _drawable(indexed_from_zero(action_space)))
         self.random = random_or_seeded(seed, "random_policy")
 
     @property
     def action_space(self) -> Space | None:
         """The fixed space, if one was given."""
-        return self._fixed.space
+        return self._fixed.value
 
     def check(self, env: Environment) -> None:
         """Raises `ConfigError` if the environment's actions can't be drawn uniformly."""
-        space: Any = _drawable(self._fixed.space or env.action_space())
+        space: Any = _drawable(self._fixed.value or env.action_space())
         is_discrete = isinstance(space, spaces.Discrete)
         self._env, self._n, self._rows = (env, int(space.n), env.num_envs) if is_discrete else (None, None, None)
 
@@ -71,7 +59,7 @@ class RandomPolicy(Policy):
         """A random action; `[num_envs, ...]` for several environments."""
         if env is self._env and env.legal_action_mask() is None:
             return self.random.integers(self._n, self._rows)  # nearly always, and quicker
-        space, mask = self._fixed.space, None
+        space, mask = self._fixed.value, None
         if space is None:
             space, mask = env.action_space(), env.legal_action_mask()
         if space.__class__ is spaces.Discrete:
@@ -112,10 +100,10 @@ class RandomPolicy(Policy):
         Raises:
             ConfigError: The actions aren't discrete.
         """
-        space = self._fixed.space or env.action_space()
+        space = self._fixed.value or env.action_space()
         if not isinstance(space, spaces.Discrete):
             raise ConfigError(f"prob needs discrete actions, the action space is {space}")
-        mask = env.legal_action_mask() if self._fixed.space is None else None
+        mask = env.legal_action_mask() if self._fixed.value is None else None
         if mask is None:
             rows = () if env.num_envs is None else (env.num_envs,)
             return np.full((*rows, int(space.n)), 1.0 / int(space.n), np.float32)
@@ -130,15 +118,15 @@ class RandomPolicy(Policy):
         """
         if mask is not None:
             return self._legal(np.asarray(mask, bool))
-        if self._fixed.space is None:
+        if self._fixed.value is None:
             raise ConfigError(
                 "a bare state doesn't say which actions there are; pass a mask, or RandomPolicy(action_space)"
             )
-        return self._draw(self._fixed.space, ())
+        return self._draw(self._fixed.value, ())
 
     def greedy(self) -> "RandomPolicy":
         """The same choice, from a stream of its own."""
-        return RandomPolicy(self._fixed.space)
+        return RandomPolicy(self._fixed.value)
 
 
 def _drawable(space: Space) -> Space:
