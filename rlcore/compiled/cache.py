@@ -30,7 +30,7 @@ def compiled(plan: Plan, n_seeds: int | None, arguments: tuple[Any, ...]) -> tup
     start = time.perf_counter()
     program: Callable[..., Any] = Program(plan)
     if n_seeds is not None:
-        program = jax.vmap(program, in_axes=(0, None, None, None if plan.limit is None else 0))
+        program = jax.vmap(program, in_axes=(0, None, None, 0))
     lowered = jax.jit(program, donate_argnums=0).lower(*arguments)
     executable = lowered.compile(_IN_ORDER if jax.default_backend() == "cpu" else None)
     _programs[key] = executable

@@ -7,13 +7,11 @@ from collections import deque
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from rlcore.block import Block
-from rlcore.compiled.cache import compiled, signature_of
-from rlcore.compiled.course import Course
-from rlcore.compiled.lane import Lane, optimiser_state_of
+from rlcore.compiled.abreast import Abreast
+from rlcore.compiled.lane import Lane
 from rlcore.compiled.limits import after, counts_episodes, numbered, steps_at_most
 from rlcore.compiled.planner import Planner
 from rlcore.compiled.prepare import Traced, check_parts, traced
@@ -28,18 +26,16 @@ class _Chunk(NamedTuple):
     """What was dispatched.
 
     Attributes:
-        answer: The record, what was learnt, and how many steps and updates there were, all still to come.
+        dispatched: What the experiments will answer.
         updates: How many updates come after each step.
         start: When it was dispatched.
         is_counted: Whether the controllers know of it already.
-        kept: What the optimiser kept before.
     """
 
-    answer: list[Any]
+    dispatched: list[Any]
     updates: np.ndarray
     start: float
     is_counted: bool
-    kept: Any
 
 
 class CompiledRun:
@@ -58,7 +54,7 @@ class CompiledRun:
         self._traced = self._trace()
         self._num_envs = experiments[0].env.num_envs
         self._planner = Planner(self._traced, self._needs_state, self._num_envs, len(experiments))
-        self._course: Any = None
+        self._abreast: Any = None
         self._n_ahead = 0  # steps that are under way and were not shown yet
         self._ready_at = 0.0
         self.compile_seconds = 0.0
@@ -81,7 +77,7 @@ class CompiledRun:
         try:
             for lane in self._lanes:
                 lane.begin(interrupt, self._traced)
-            self._course = self._entered()
+            self._abreast = Abreast([lane.enter() for lane in self._lanes])
             depth, chunks = self._depth(), deque[_Chunk]()
             while any(lane.is_running for lane in self._lanes):
                 room = depth if self._planner.is_measured else 1
@@ -91,6 +87,8 @@ class CompiledRun:
         finally:
             for lane in self._lanes:
                 lane.close()
+            if self._abreast is not None:
+                self._abreast.close()
 
     def _depth(self) -> int:
         """How many chunks may be under way while hooks are shown an older one: two if nothing depends on hooks."""
@@ -112,82 +110,63 @@ class CompiledRun:
         plan, updates = self._planner.plan(limits, running.schedule if self._traced.learns else None)
         gaps = np.zeros(plan.n_updates + 1, np.int32)
         gaps[: updates.sum() + 1] = gaps_of(updates)
-        arguments = (self._course, gaps, np.int32(updates.sum()), self._left(plan))
-        executable, seconds = compiled(plan, len(self._lanes) if self._is_row() else None, arguments)
-        self.compile_seconds += seconds
-        kept = jax.tree.map(jnp.copy, optimiser_state_of(self._course.policy))
         start = time.perf_counter()
-        self._course, *answer = executable(*arguments)
+        dispatched, seconds = self._abreast.dispatch(plan, gaps, int(updates.sum()), self._left(plan))
+        self.compile_seconds += seconds
         self._n_ahead += len(updates)
         if plan.limit is None:  # else only the program knows
             for lane in self._lanes:
                 lane.count(len(updates), int(updates.sum()))
-        return _Chunk(answer, updates, start, plan.limit is None, kept)
+        return _Chunk(dispatched, updates, start + seconds, plan.limit is None)
 
     def _show(self, chunk: "_Chunk") -> None:
         """Waits for a chunk and shows it."""
-        record, learnt, done = jax.tree.map(np.asarray, jax.block_until_ready(chunk.answer))
+        answers = self._abreast.answers(chunk.dispatched)
         now = time.perf_counter()
         seconds, self._ready_at = now - max(chunk.start, self._ready_at), now
         self._n_ahead -= len(chunk.updates)
-        done = done.reshape(-1, 2)
-        self._planner.learn_from(int(done[:, 0].max()), seconds)
-        for i, lane in enumerate(self._lanes):
-            rows, n_updates = done[i].tolist()
+        self._planner.learn_from(max(int(done[0]) for _, _, done in answers), seconds)
+        for i, (lane, (record, learnt, done)) in enumerate(zip(self._lanes, answers, strict=True)):
+            rows, n_updates = done.tolist()
             if not chunk.is_counted:
                 lane.count(rows, n_updates)
             if lane.is_running and rows:
                 lane.show(
-                    functools.partial(self._course_of, i),
-                    *self._shown(record, i, rows, seconds),
-                    jax.tree.map(lambda leaf: self._part(leaf, i)[:n_updates], learnt),  # noqa: B023
+                    functools.partial(self._abreast.course, i),
+                    *self._shown(record, rows, seconds),
+                    jax.tree.map(lambda leaf: leaf[:n_updates], learnt),  # noqa: B023
                     chunk.updates[:rows],
                 )
                 if lane.is_running:
-                    lane.check_finite(jax.tree.map(lambda leaf: self._part(leaf, i), chunk.kept))  # noqa: B023
+                    lane.check_finite(functools.partial(self._abreast.kept, chunk.dispatched, i))
                 if not lane.is_running:
                     lane.steps_beyond += self._n_ahead
         if any(lane.is_running and lane.reads_policy for lane in self._lanes):
             self._enter_again()
 
-    def _left(self, plan: Plan) -> Any:
-        """How much of the limits that `plan` counts is left to each experiment: nothing if it has ended."""
+    def _left(self, plan: Plan) -> np.ndarray:
+        """`[experiments, limits]`, how much of those that `plan` counts is left: nothing if an experiment has ended."""
         if plan.limit is None:
-            return np.zeros(0, np.int32)
+            return np.zeros((len(self._lanes), 0), np.int32)
         left = [numbered(lane.limit())[1] if lane.is_running else None for lane in self._lanes]
         m = next(len(numbers) for numbers in left if numbers is not None)
-        array = np.minimum([numbers or [0] * m for numbers in left], _LARGEST).astype(np.int32)
-        return array if self._is_row() else array[0]
+        return np.minimum([numbers or [0] * m for numbers in left], _LARGEST).astype(np.int32)
 
-    def _is_row(self) -> bool:
-        return len(self._lanes) > 1
-
-    def _part(self, leaf: Any, i: int) -> Any:
-        return leaf[i] if self._is_row() else leaf
-
-    def _course_of(self, i: int) -> Course:
-        return jax.tree.map(lambda leaf: self._part(leaf, i), self._course)
-
-    def _shown(self, record: dict[str, Any], i: int, rows: int, seconds: float) -> tuple[Block, Any, Any]:
+    def _shown(self, record: dict[str, Any], rows: int, seconds: float) -> tuple[Block, Any, Any]:
         """The record of an experiment as a block, where its states are unsound, and the states if they are recorded."""
-        one = {name: jax.tree.map(lambda leaf: self._part(leaf, i)[:rows], tree) for name, tree in record.items()}
+        one = jax.tree.map(lambda leaf: leaf[:rows], record)
         terminated, truncated, unsound = ((one["ends"] >> bit & 1).view(bool) for bit in range(3))
         block = Block(one["action"], one["reward"], terminated, truncated, seconds / rows)
         return block, unsound, (one["next_state"], one["state"]) if self._needs_state else None
 
-    def _entered(self) -> Course:
-        """Where the program starts, or goes on after hooks have seen the policy: from the users' own objects."""
-        courses = [lane.enter() for lane in self._lanes]
-        if not self._is_row():
-            return courses[0]
-        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *courses)
-
     def _enter_again(self) -> None:
         """Goes on with what stands in the users' objects now that hooks have had them in their hands."""
-        before = self._course
-        self._course = self._entered()
-        self._course.over = before.over
-        if signature_of(before) != signature_of(self._course):
+        before = self._abreast.signature
+        courses = [lane.enter() for lane in self._lanes]
+        for i, course in enumerate(courses):
+            course.over = self._abreast.course(i).over
+        self._abreast.enter(courses)
+        if self._abreast.signature != before:
             warnings.warn(
                 "the program is compiled again during the run, because a hook changed configuration or shapes of the "
                 "policy; change numbers that are leaves instead of static() fields",

@@ -50,13 +50,13 @@ class Lane:
     def begin(self, interrupt: Interrupt, traced: Traced) -> None:
         """Runs the stages before the first step."""
         one, policy = self.experiment, self.experiment.policy
-        if agent_of(policy) is not None:
-            self.schedule = Schedule(agent_of(policy).trajectory, traced.stored)
         self._env = RecordedEnvironment(one.env, (one.stop_condition, one.hook), self.needs_state, self._reset)
         actor = _Actor(policy, one.reset_condition, one.env, self._finish)
         self._loop = run_loop(policy, self._env, one.stop_condition, one.hook, ResetIfEnvTerminated(), interrupt, actor)
         self.is_running = True
         self._go_on()
+        if agent_of(policy) is not None:  # afterwards: an offline agent has filled its trajectory by now
+            self.schedule = Schedule(agent_of(policy).trajectory, traced.stored)
 
     def _reset(self) -> Any:
         self.experiment.env.reset()
@@ -116,12 +116,12 @@ class Lane:
         self._env.feed(self.experiment.policy, block, states, _fault(block, unsound, self.experiment.env), notify)
         self._go_on()
 
-    def check_finite(self, kept: Any) -> None:
-        """Raises `RLCoreError` if an update of the chunk was not finite; `kept` goes back to the optimiser."""
+    def check_finite(self, kept: Callable[[], Any]) -> None:
+        """Raises `RLCoreError` if an update of the chunk was not finite; what was `kept` goes back to the optimiser."""
         if not self._was_finite:
             self.return_policy()
             self._is_returned = True
-            self._learner._kept = kept
+            self._learner._kept = kept()
             self._learner.check_finite()
 
     def return_policy(self) -> None:
@@ -195,11 +195,6 @@ class _Actor(Policy):
             handler(self.policy, self.env)
         for handler in self.policy.handlers(stage):
             handler(self.env)
-
-
-def optimiser_state_of(policy: Any) -> Any:
-    """What the optimiser of a policy's learner keeps, or `None`."""
-    return getattr(getattr(learner_of(policy), "approximator", None), "optimiser_state", None)
 
 
 def _members(hook: Any) -> Any:

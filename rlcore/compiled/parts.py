@@ -43,6 +43,11 @@ def learner_of(policy: Any) -> Any:
     return learners[0] if learners and Stage.POST_ACT in learners[0].stages else None
 
 
+def optimiser_state_of(policy: Any) -> Any:
+    """What the optimiser of a policy's learner keeps, or `None`."""
+    return getattr(getattr(learner_of(policy), "approximator", None), "optimiser_state", None)
+
+
 class Notes:
     """What a trace tells Python: equal to itself only."""
 
