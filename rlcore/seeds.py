@@ -22,7 +22,7 @@ from rlcore.struct import brief, is_struct, walk
 def run_seeds(
     make_experiment: Callable[[int], Experiment], seeds: Iterable[int], engine: str = "auto"
 ) -> list[Experiment]:
-    """Builds an experiment for every seed and runs them: as one compiled program with an axis of seeds if it can be.
+    """Builds an experiment for every seed and runs them, compiled and all at once if they can be.
 
     Every experiment has its own policy, environment, conditions and hooks, and ends as it would alone. Numbers that are
     leaves of the policy or environment may differ between them; `static()` fields may not.

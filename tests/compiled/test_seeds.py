@@ -104,6 +104,39 @@ def test_they_can_go_on_alone():
         assert_same_leaves(together.policy, alone.policy)
 
 
+def test_networks_learn_what_they_learn_alone_to_the_last_bit(monkeypatch):
+    monkeypatch.setattr(planner, "FIRST_ROWS", 16)
+    monkeypatch.setattr(planner, "MOST_ROWS", 32)
+
+    def make(seed):
+        return Experiment(network(0.5), walk(state=one_hot), steps(100), watched(), seed=seed)
+
+    for seed, together in enumerate(run_seeds(make, range(5), "compiled")):
+        alone = make(seed).run("compiled")
+        assert_same_leaves(alone.policy, together.policy, 0.0)
+        assert_close(alone.hook.result(), together.hook.result())
+        assert alone.policy.metrics == together.policy.metrics
+
+
+@pytest.mark.parametrize("act", [None, lambda: signal.raise_signal(signal.SIGINT)], ids=["a fault", "Ctrl-C"])
+def test_what_ends_the_run_of_one_network_ends_all_of_them(act):
+    made = []
+
+    def make(seed):
+        policy = network(0.5)
+        hook = FailsAt((act or fail) if seed == 1 else lambda: None)
+        made.append(Experiment(policy, walk(state=one_hot), steps(500), hook, seed=seed))
+        return made[-1]
+
+    with pytest.raises(KeyboardInterrupt if act else ValueError):
+        run_seeds(make, range(3), "compiled")
+    for experiment in made:
+        assert experiment.hook.is_over
+        assert np.isfinite(experiment.policy.policy.learner.approximator.parameters["layers"][0]["kernel"]).all()
+        experiment.hook = EmptyHook()
+        assert experiment.run("compiled").stop_reason == "StopAfterNSteps(500)"
+
+
 class FailsAt(Hook):
     """Does something at its 20th step."""
 
