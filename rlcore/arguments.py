@@ -1,4 +1,4 @@
-"""Checks of the arguments that constructors are given: what came, what was expected."""
+"""Checks of the arguments that constructors and functions are given: what came, what was expected."""
 
 import inspect
 import math
@@ -7,7 +7,10 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-from rlcore.errors import ConfigError, shorten
+import numpy as np
+
+from rlcore.errors import ConfigError, EnvContractError, shorten
+from rlcore.struct import is_traced
 
 
 def named(value: Any) -> str:
@@ -91,3 +94,34 @@ def check_function(name: str, function: Any, arguments: tuple[str, ...] = ()) ->
     except TypeError as error:
         raise ConfigError(f"{name} is {called}{signature}, which can't be called so ({error}); {expected}") from None
     return function
+
+
+def checked_mask(mask: Any, shape: tuple[int, ...], xp: Any = np) -> Any:
+    """`mask` as bools of `shape` `[..., actions]`, by `xp` (NumPy or `jax.numpy`).
+
+    Raises:
+        ConfigError: It has another shape, or holds neither bools nor whole numbers.
+        EnvContractError: A row of a mask that is known allows nothing.
+    """
+    known = not is_traced(mask)
+    mask = np.asarray(mask) if known else mask
+    if mask.shape != shape:
+        raise ConfigError(f"mask has shape {mask.shape}, expected {shape}; pass one bool for each action")
+    if mask.dtype.kind not in "biu":
+        raise ConfigError(f"mask has dtype {mask.dtype}, expected bool: true for each action that is legal")
+    mask = mask.astype(bool, copy=False)
+    if known and not mask.any(-1).all():
+        raise EnvContractError(
+            f"the mask allows no action{rows_in_words(~mask.any(-1))}, expected at least one true among {shape[-1]}; "
+            "end the episode where there is nothing to choose, and ask for no action after its end"
+        )
+    return xp.asarray(mask)
+
+
+def rows_in_words(wrong: np.ndarray) -> str:
+    """Where `wrong` `[...]` is true, for messages; nothing without leading axes."""
+    if not wrong.ndim:
+        return ""
+    rows = [int(row[0]) if len(row) == 1 else tuple(row.tolist()) for row in np.argwhere(wrong)]
+    shown = ", ".join(map(str, rows[:8])) + (", ..." if len(rows) > 8 else "")
+    return f" in row {shown}" if len(rows) == 1 else f" in rows {shown}"

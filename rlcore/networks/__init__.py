@@ -9,6 +9,7 @@ from rlcore.networks.divergences import diag_norm_kl_divergence, mv_norm_kl_dive
 from rlcore.networks.dueling import DuelingNetwork
 from rlcore.networks.gaussian import GaussianNetwork, SoftGaussianNetwork
 from rlcore.networks.mlp import MLP
+from rlcore.networks.noisy import NoisyLinear
 from rlcore.networks.perturbation import PerturbationNetwork
 from rlcore.networks.triangular import cholesky_matrix_to_vector_index, log_det_cholesky, vec_to_tril
 from rlcore.networks.vae import VAE, vae_loss
@@ -21,6 +22,7 @@ __all__ = [
     "DuelingNetwork",
     "GaussianNetwork",
     "MLP",
+    "NoisyLinear",
     "PerturbationNetwork",
     "SoftGaussianNetwork",
     "VAE",

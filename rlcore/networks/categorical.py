@@ -1,6 +1,7 @@
 """Distributions over discrete actions."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from rlcore.errors import ConfigError, EnvContractError
+from rlcore.arguments import checked_mask
+from rlcore.errors import ConfigError
 from rlcore.networks.fitting import check_fit, check_parts
-from rlcore.networks.sampling import has_sample_axis, jax_key, sample_shape, usable_or_nan
+from rlcore.networks.sampling import check_usable, has_sample_axis, jax_key, sample_shape
 from rlcore.struct import is_traced
 
 Array = jax.Array
@@ -49,10 +51,11 @@ class CategoricalNetwork(nnx.Module):
         if logits.ndim == 0 or logits.shape[-1] == 0:
             raise ConfigError(f"model gives an output of shape {logits.shape}, expected [..., actions]: the logits")
         if mask is not None:
-            logits = jnp.where(_checked_mask(mask, logits.shape), logits, -jnp.inf)
-        is_usable = jnp.isfinite(logits.max(-1, keepdims=True))  # a NaN is the maximum of its row
+            logits = jnp.where(checked_mask(mask, logits.shape, jnp), logits, -jnp.inf)
+        usable, is_usable = _usable(logits)
         what, do = "the largest legal logit is not finite", "look at the states, or lower the learning rate"
-        return usable_or_nan(logits, jnp.broadcast_to(is_usable, logits.shape), what, do)
+        check_usable(logits, is_usable, what, do)
+        return usable
 
     def sample(self, state: Any, key: Any, mask: Any = None, n_samples: int | None = None) -> tuple[Array, Array]:
         """Draws actions.
@@ -66,13 +69,7 @@ class CategoricalNetwork(nnx.Module):
         Returns:
             Indices `[...]` or `[..., n_samples]` int32, and their log-probabilities in nats.
         """
-        log_prob = jax.nn.log_softmax(self(state, mask))
-        shape = sample_shape(log_prob.shape[:-1], n_samples)
-        if n_samples is not None:
-            log_prob = jnp.broadcast_to(log_prob[..., None, :], (*shape, log_prob.shape[-1]))
-        action = jax.random.categorical(jax_key(key), log_prob)
-        action = jnp.where(jnp.isnan(log_prob[..., 0]), -1, action).astype(jnp.int32)
-        return action, _at(log_prob, action)
+        return _sample(self(state, mask), jax_key(key), n_samples)
 
     def log_prob(self, state: Any, action: Any, mask: Any = None) -> Array:
         """The log-probability of actions, in nats.
@@ -88,48 +85,65 @@ class CategoricalNetwork(nnx.Module):
         Raises:
             ConfigError: Actions that are no whole numbers or no index (in a trace: NaN there).
         """
-        log_prob = jax.nn.log_softmax(self(state, mask))
-        n_actions, indices = log_prob.shape[-1], jnp.asarray(action)
+        logits, indices = self(state, mask), jnp.asarray(action)
+        n_actions = logits.shape[-1]
         if not jnp.issubdtype(indices.dtype, jnp.integer):
             raise ConfigError(f"actions have dtype {indices.dtype}, expected whole numbers: the indices of actions")
-        is_index = (indices >= 0) & (indices < n_actions)
-        if not is_traced(is_index) and not is_index.all():
-            wrong = np.asarray(indices)[~np.asarray(is_index)][0]
+        known = None if is_traced(indices) else np.asarray(indices)
+        if known is not None and not ((known >= 0) & (known < n_actions)).all():
+            wrong = known[(known < 0) | (known >= n_actions)][0]
             raise ConfigError(f"an action is {wrong}, expected an index from 0 to {n_actions - 1}")
-        if has_sample_axis(indices.shape, log_prob.shape[:-1], 0):
-            log_prob = jnp.broadcast_to(log_prob[..., None, :], (*indices.shape, n_actions))
-        return _at(log_prob, jnp.where(is_index, indices, -1))
+        return _log_prob(logits, indices)
 
     def entropy(self, state: Any, mask: Any = None) -> Array:
         """The entropy `[...]` in nats; actions of probability 0 add nothing, also to gradients."""
-        log_prob = jax.nn.log_softmax(self(state, mask))
-        is_possible = log_prob > -jnp.inf
-        known = jnp.where(is_possible | jnp.isnan(log_prob), log_prob, 0)
-        return -jnp.where(is_possible | jnp.isnan(log_prob), jnp.exp(known) * known, 0).sum(-1)
+        return _entropy(self(state, mask))
 
     def mode(self, state: Any, mask: Any = None) -> Array:
         """The most likely legal action `[...]` int32, of several the first."""
-        logits = self(state, mask)
-        return jnp.where(jnp.isnan(logits[..., 0]), -1, logits.argmax(-1)).astype(jnp.int32)
+        return _mode(self(state, mask))
+
+
+@jax.jit
+def _usable(logits: Array) -> tuple[Array, Array]:
+    """The logits, NaN where a row of them is not usable, and which rows are."""
+    is_usable = jnp.isfinite(logits.max(-1))  # a NaN is the maximum of its row
+    return jnp.where(is_usable[..., None], logits, jnp.nan), is_usable
+
+
+@partial(jax.jit, static_argnames="n_samples")
+def _sample(logits: Array, key: Any, n_samples: int | None) -> tuple[Array, Array]:
+    log_prob = jax.nn.log_softmax(logits)
+    shape = sample_shape(log_prob.shape[:-1], n_samples)
+    if n_samples is not None:
+        log_prob = jnp.broadcast_to(log_prob[..., None, :], (*shape, log_prob.shape[-1]))
+    action = jax.random.categorical(key, log_prob)
+    action = jnp.where(jnp.isnan(log_prob[..., 0]), -1, action).astype(jnp.int32)
+    return action, _at(log_prob, action)
+
+
+@jax.jit
+def _log_prob(logits: Array, indices: Array) -> Array:
+    log_prob, n_actions = jax.nn.log_softmax(logits), logits.shape[-1]
+    if has_sample_axis(indices.shape, logits.shape[:-1], 0):
+        log_prob = jnp.broadcast_to(log_prob[..., None, :], (*indices.shape, n_actions))
+    return _at(log_prob, jnp.where((indices >= 0) & (indices < n_actions), indices, -1))
+
+
+@jax.jit
+def _entropy(logits: Array) -> Array:
+    log_prob = jax.nn.log_softmax(logits)
+    counts = (log_prob > -jnp.inf) | jnp.isnan(log_prob)
+    known = jnp.where(counts, log_prob, 0)
+    return -jnp.where(counts, jnp.exp(known) * known, 0).sum(-1)
+
+
+@jax.jit
+def _mode(logits: Array) -> Array:
+    return jnp.where(jnp.isnan(logits[..., 0]), -1, logits.argmax(-1)).astype(jnp.int32)
 
 
 def _at(log_prob: Array, action: Array) -> Array:
     """The entries of `log_prob` `[..., actions]` at the indices `action` `[...]`; NaN at -1."""
     taken = jnp.take_along_axis(log_prob, action.clip(0)[..., None], axis=-1)[..., 0]
     return jnp.where(action < 0, jnp.nan, taken)
-
-
-def _checked_mask(mask: Any, shape: tuple[int, ...]) -> Any:
-    is_known = not is_traced(mask)
-    mask = np.asarray(mask) if is_known else mask
-    if mask.shape != shape or mask.dtype.kind not in "biu":
-        raise ConfigError(
-            f"mask has dtype {mask.dtype} and shape {mask.shape}, expected bool and {shape}, that of the logits; pass "
-            "one bool for each action: true if it is legal"
-        )
-    if is_known and not mask.any(-1).all():
-        raise EnvContractError(
-            f"a mask allows no action, expected at least one true among {shape[-1]}; end the episode where there is "
-            "nothing to choose, and ask for no action after its end"
-        )
-    return mask.astype(bool)

@@ -39,7 +39,7 @@ def norm_log_pdf(mean: Array | float, std: Array | float, x: Array | float, epsi
     """
     mean, std, x = broadcasting(mean=mean, std=std, x=x)
     std = with_epsilon(std, "std", epsilon)
-    deviation = (x - mean) / std
+    deviation = (x - mean) * (1 / std)  # its gradient costs less than that of a quotient
     return -0.5 * deviation * deviation - namespace(std).log(std) - HALF_LOG_2PI
 
 

@@ -11,6 +11,7 @@ from rlcore.arguments import named
 from rlcore.errors import ConfigError, shorten
 from rlcore.networks.cnn import CNN
 from rlcore.networks.mlp import MLP
+from rlcore.networks.noisy import NoisyLinear
 
 IDENTITIES = (jax.nn.identity, nnx.identity)
 
@@ -67,7 +68,7 @@ def input_shape(part: Any) -> tuple[int, ...] | None:
         return input_shape(part.layers[0])
     if isinstance(part, CNN):
         return part.input_shape
-    if isinstance(part, nnx.Linear):
+    if isinstance(part, nnx.Linear | NoisyLinear):
         return (part.in_features,)
     return None
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from rlcore.errors import ConfigError
 from rlcore.interfaces import Array
 from rlcore.networks.densities import HALF_LOG_2PI, diag_norm_log_pdf, tanh_log_det
 from rlcore.networks.fitting import IDENTITIES, check_fit, check_parts
-from rlcore.networks.sampling import has_sample_axis, jax_key, sample_shape, usable_or_nan
+from rlcore.networks.sampling import check_usable, has_sample_axis, jax_key, sample_shape
 
 Part = Callable[[Any], Any]
 
@@ -86,7 +87,7 @@ class GaussianNetwork(nnx.Module):
             axis; finite also where an action is rounded to ±1.
         """
         mean, std = self(state)
-        return _sample(mean, std, key, n_samples, is_squashed=self.is_squashed, has_gradient=False)
+        return _sample(mean, std, jax_key(key), n_samples, is_squashed=self.is_squashed, has_gradient=False)
 
     def log_prob(self, state: Any, action: Any) -> Array:
         """The log-density of actions.
@@ -148,7 +149,7 @@ class SoftGaussianNetwork(nnx.Module):
 
     def sample(self, state: Any, key: Any, n_samples: int | None = None) -> tuple[Array, Array]:
         """Draws actions in (-1, 1), differentiable; see `GaussianNetwork.sample`."""
-        return _sample(*self(state), key, n_samples, is_squashed=True, has_gradient=True)
+        return _sample(*self(state), jax_key(key), n_samples, is_squashed=True, has_gradient=True)
 
     def log_prob(self, state: Any, action: Any) -> Array:
         """The log-density of squashed actions; see `GaussianNetwork.log_prob`."""
@@ -176,27 +177,37 @@ def _moments(network: Any, state: Any) -> tuple[Array, Array]:
             f"mean gives an output of shape {mean.shape} and std one of shape {std.shape}, expected [..., size] from "
             f"mean and the same, or {mean.shape[-1:]} for all states, from std; give both heads the same size"
         )
-    is_usable = jnp.isfinite(jnp.clip(std, network.min_std, network.max_std)) & ((std >= 0) | (network.min_std > 0))
+    bounded, is_bounded, is_finite = _bounded(mean, std, network.min_std, network.max_std)
     advice = "let it end in nnx.softplus or jnp.exp, or give min_std"
-    std = usable_or_nan(std, is_usable, "std gives a number that is not finite or below 0", advice)
-    std = jnp.clip(std, network.min_std, network.max_std)
-    mean = usable_or_nan(mean, jnp.isfinite(mean), "mean gives a number that is not finite", "look at the states")
-    return mean, jnp.broadcast_to(std, mean.shape)
+    check_usable(std, is_bounded, "std gives a number that is not finite or below 0", advice)
+    check_usable(mean, is_finite, "mean gives a number that is not finite", "look at the states")
+    return bounded
 
 
+@jax.jit
+def _bounded(mean: Array, std: Array, min_std: Any, max_std: Any) -> tuple[tuple[Array, Array], Array, Array]:
+    """The moments, NaN where they are not usable, and where they are."""
+    clipped = jnp.clip(std, min_std, max_std).astype(std.dtype)
+    is_bounded, is_finite = jnp.isfinite(clipped) & ((std >= 0) | (min_std > 0)), jnp.isfinite(mean)
+    std = jnp.broadcast_to(jnp.where(is_bounded, clipped, jnp.nan), mean.shape)
+    return (jnp.where(is_finite, mean, jnp.nan), std), is_bounded, is_finite
+
+
+@partial(jax.jit, static_argnames=("n_samples", "is_squashed", "has_gradient"))
 def _sample(
     mean: Array, std: Array, key: Any, n_samples: int | None, *, is_squashed: bool, has_gradient: bool
 ) -> tuple[Array, Array]:
     shape = (*sample_shape(mean.shape[:-1], n_samples), mean.shape[-1])
     if n_samples is not None:
         mean, std = mean[..., None, :], std[..., None, :]
-    drawn = mean + std * jax.random.normal(jax_key(key), shape, mean.dtype)
+    drawn = mean + std * jax.random.normal(key, shape, mean.dtype)
     if not has_gradient:
         drawn = jax.lax.stop_gradient(drawn)
     log_prob = diag_norm_log_pdf(mean, std, drawn, _EPSILON)
     return (jnp.tanh(drawn), log_prob - tanh_log_det(drawn)) if is_squashed else (drawn, log_prob)
 
 
+@partial(jax.jit, static_argnames="is_squashed")
 def _log_prob(mean: Array, std: Array, action: Any, *, is_squashed: bool) -> Array:
     action = jnp.asarray(action, mean.dtype)
     if has_sample_axis(action.shape, mean.shape, 1):
@@ -204,11 +215,14 @@ def _log_prob(mean: Array, std: Array, action: Any, *, is_squashed: bool) -> Arr
     if not is_squashed:
         return diag_norm_log_pdf(mean, std, action, _EPSILON)
     nearest = 1 - jnp.finfo(action.dtype).epsneg
-    drawn = jnp.arctanh(jnp.clip(action, -nearest, nearest))
-    log_prob = diag_norm_log_pdf(mean, std, drawn, _EPSILON) - tanh_log_det(drawn)
+    inside = jnp.clip(action, -nearest, nearest)
+    to_left, to_right = jnp.log1p(inside), jnp.log1p(-inside)  # the logarithms of the distances to -1 and to 1
+    drawn, log_det = (to_left - to_right) / 2, (to_left + to_right).sum(-1)  # artanh(action), log(1 - action²)
+    log_prob = diag_norm_log_pdf(mean, std, drawn, _EPSILON) - log_det
     return jnp.where((jnp.abs(action) > 1).any(-1), -jnp.inf, log_prob)
 
 
+@partial(jax.jit, static_argnames="is_squashed")
 def _entropy(mean: Array, std: Array, *, is_squashed: bool) -> Array:
     entropy = (jnp.log(std + _EPSILON) + 0.5 + HALF_LOG_2PI).sum(-1)
     if not is_squashed:

@@ -59,19 +59,21 @@ def has_sample_axis(action: tuple[int, ...], one: tuple[int, ...], n_event: int)
     raise ConfigError(f"actions have shape {action}, expected {one}, or [{several}]: several for each state")
 
 
-def usable_or_nan(values: Array, is_usable: Array, what: str, do: str) -> Array:
-    """`values` where they are usable, NaN elsewhere: what is known raises, what is traced can't.
+def check_usable(values: Array, is_usable: Any, what: str, do: str) -> None:
+    """Refuses parameters of a distribution that make none; what is traced is not known, and passes.
 
     Args:
-        values: Parameters of a distribution.
-        is_usable: Bools that broadcast with them.
+        values: The parameters.
+        is_usable: Bools of their shape, or of its leading axes.
         what: What is wrong, for the message.
         do: What to do about it.
 
     Raises:
         ConfigError: Not everything is usable, and that is known.
     """
-    if not is_traced(is_usable) and not is_usable.all():
-        wrong = np.asarray(values)[tuple(np.argwhere(~np.asarray(is_usable))[0])]
+    if is_traced(is_usable):
+        return
+    is_usable = np.asarray(is_usable)
+    if not is_usable.all():
+        wrong = np.asarray(values)[tuple(np.argwhere(~is_usable)[0])]
         raise ConfigError(f"{what}: {np.array2string(wrong, threshold=10)}; {do}")
-    return jnp.where(is_usable, values, jnp.nan)

@@ -17,6 +17,8 @@ from rlcore.returns.recursion import accumulate_backwards
 from rlcore.returns.steps import Steps, read_factor, read_steps, read_values
 from rlcore.struct import is_traced, namespace
 
+_UNROLLED = 8
+
 
 def generalized_advantage_estimation(
     reward: Array,
@@ -147,7 +149,8 @@ def n_step_returns(
         for _ in range(n_more):
             returns = lengthened(returns)
     else:
-        returns = jax.lax.fori_loop(0, n_more, lambda _, shorter: lengthened(shorter), returns)
+        unroll = max(1, min(n_more, _UNROLLED))
+        returns = jax.lax.fori_loop(0, n_more, lambda _, shorter: lengthened(shorter), returns, unroll=unroll)
     return steps.restored(returns)
 
 

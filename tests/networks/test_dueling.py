@@ -48,3 +48,24 @@ def test_refuses_heads_that_do_not_fit():
         DuelingNetwork(base, value, nnx.Linear(7, 3, rngs=rngs))
     with pytest.raises(ConfigError, match="same leading axes"):
         DuelingNetwork(base, value, lambda x: x.sum(-1, keepdims=True).sum(0))
+
+
+def test_over_atoms_by_hand():
+    """Two actions of three atoms; each atom is a dueling network of its own."""
+    net = DuelingNetwork(lambda x: x, lambda x: x[..., :3], lambda x: x, n_atoms=3)
+    outputs = net(jnp.array([[1.0, 2.0, 6.0, 3.0, 0.0, 2.0]]))
+    values, advantages = np.array([1.0, 2.0, 6.0]), np.array([[1.0, 2.0, 6.0], [3.0, 0.0, 2.0]])
+    expected = values + advantages - advantages.mean(0)
+    assert outputs.shape == (1, 6)
+    np.testing.assert_allclose(outputs.reshape(2, 3), expected)
+
+
+def test_refuses_heads_that_lack_atoms():
+    rngs = nnx.Rngs(0)
+    base, value = nnx.Linear(4, 8, rngs=rngs), nnx.Linear(8, 3, rngs=rngs)
+    with pytest.raises(ConfigError, match=r"\(2, 3\) and advantage one of shape \(2, 8\), expected \[..., 3\] and"):
+        DuelingNetwork(base, value, nnx.Linear(8, 8, rngs=rngs), n_atoms=3)
+    with pytest.raises(ConfigError, match=r"expected \[..., 5\] and \[..., actions \* 5\] with the same leading axes"):
+        DuelingNetwork(base, value, nnx.Linear(8, 10, rngs=rngs), n_atoms=5)
+    with pytest.raises(ConfigError, match="n_atoms is 0"):
+        DuelingNetwork(base, value, nnx.Linear(8, 6, rngs=rngs), n_atoms=0)

@@ -97,6 +97,38 @@ def test_the_kind_and_dtype_of_arrays_are_kept():
         assert jax.jit(discount_rewards)(single, jnp.float64(0.5)).dtype == jnp.float32
 
 
+@pytest.mark.parametrize("gamma", [0.5, 0.99, 0.999, 1.0])
+@pytest.mark.parametrize("shape", [(300, 2), (5000,), (4321, 1)])
+def test_long_ones_and_their_gradients_are_those_of_numpy(shape, gamma):
+    """Short enough to be added up one by one, long, or so long that blocks are quicker: all are the same sums."""
+    reward, weight = RANDOM.random(shape), RANDOM.normal(size=shape)
+    terminated = RANDOM.random(shape) < 0.003
+    assert terminated.any()
+    result, pull = jax.vjp(
+        lambda reward: discount_rewards(reward, gamma, terminated, axis=0), jnp.asarray(reward, jnp.float32)
+    )
+    np.testing.assert_allclose(result, discount_rewards(reward, gamma, terminated, axis=0), rtol=1e-5)
+    begins = np.roll(terminated, 1, axis=0)[::-1]  # backwards, an episode ends where it began
+    begins[-1] = False
+    expected = discount_rewards(weight[::-1], gamma, begins, axis=0)[::-1]
+    np.testing.assert_allclose(pull(jnp.asarray(weight, jnp.float32))[0], expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("gamma", [0.5, 0.999])
+@pytest.mark.parametrize("n_steps", [300, 5000])
+def test_nothing_infinite_passes_a_termination_of_a_long_one(n_steps, gamma):
+    reward = np.ones(n_steps, np.float32)
+    reward[200:] = np.inf
+    terminated = np.arange(n_steps) == 199
+    value, gradient = jax.value_and_grad(lambda reward: discount_rewards(reward, gamma, terminated)[0])(
+        jnp.asarray(reward)
+    )
+    expected = gamma ** np.arange(200)
+    np.testing.assert_allclose(value, expected.sum(), rtol=1e-5)
+    np.testing.assert_allclose(gradient[:200], expected, rtol=1e-5, atol=1e-30)
+    assert not gradient[200:].any()
+
+
 @pytest.mark.parametrize("kind", ["ones", "noise"])
 def test_a_million_steps_in_float32_are_as_accurate_as_ten(kind):
     reward = (np.ones(10**6) if kind == "ones" else RANDOM.random(10**6)).astype(np.float32)
