@@ -147,10 +147,16 @@ def _selected(condition: Any, one: Any, two: Any) -> Any:
 def returned(old: Any, new: Any) -> None:
     """Puts the leaves of `new` (JAX arrays) into the structs of `old`, in the form that they had there.
 
-    NumPy arrays are written in place, so that references to them stay valid; numbers stay Python or NumPy numbers.
+    NumPy arrays are written in place, so that references to them stay valid, but for one that stands in two places,
+    which are two arrays from now on; numbers stay Python or NumPy numbers.
     """
     befores, treedef = jax.tree.flatten(old)
     afters = jax.tree.leaves(new)
+    seen: set[int] = set()
+    for i, before in enumerate(befores):
+        if isinstance(before, np.ndarray):
+            befores[i] = before.copy() if id(before) in seen else before
+            seen.add(id(before))
     graft(old, jax.tree.unflatten(treedef, list(map(_returned, befores, afters))))
 
 

@@ -23,7 +23,7 @@ from rlcore.struct import is_traced, walk
 from rlcore.tape import Ledger, Tape
 from rlcore.threefry import TRANSFORMS, advanced, high_product, keys_at, threefry, words_at
 
-BLOCK = 4096  # numbers hashed at a time on the host
+BLOCK = 16384  # numbers hashed at a time on the host
 FEW = 32  # up to so many numbers at a time a Python list is quicker than NumPy
 
 Shape = int | tuple[int, ...] | None

@@ -103,7 +103,8 @@ def struct(cls: type[C]) -> type[C]:
             assign(self, name, None)
         return self
 
-    made.__new__ = allocate
+    if is_written:  # a generated one sets every field
+        made.__new__ = allocate
     jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)  # type: ignore[arg-type]
     return made
 

@@ -88,3 +88,18 @@ def test_select_by_rows():
     other = {"a": jnp.zeros((2, 3)), "b": chosen["b"]}
     result = select(jnp.array([True, False]), chosen, other)
     assert result["a"].tolist() == [[1, 1, 1], [0, 0, 0]] and result["b"] is chosen["b"]
+
+
+@struct
+class Pair:
+    first: np.ndarray
+    second: np.ndarray
+
+
+def test_an_array_that_stands_in_two_places_comes_back_as_two():
+    array = np.zeros(2)
+    mine = Pair(array, array)
+    returned(mine, Pair(jnp.ones(2), jnp.full(2, 2.0)))
+    assert mine.first is array
+    assert (mine.first == 1).all()
+    assert (mine.second == 2).all()

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import numpy as np
+
+from rlcore.random import Random
 from rlcore.stages import not_written
 from rlcore.trajectories.batch import Batch
 
@@ -9,7 +12,8 @@ from rlcore.trajectories.batch import Batch
 class Container:
     """Keeps transitions.
 
-    A class of your own is a `@struct` and writes `push`, `n_stored`, and `whole` or `take`, as its sampler asks.
+    A class of your own is a `@struct` and writes `push`, `n_stored`, and of `whole`, `take`, `window` and `episodes`
+    what its sampler asks.
     """
 
     __slots__ = ()
@@ -36,8 +40,35 @@ class Container:
         raise not_written(self, "n_stored")
 
     def take(self, indices: Any) -> Batch:
-        """The transitions at `indices` `[batch]`, each from 0 to `n_stored - 1`."""
+        """The transitions at `indices` `[...]`, each from 0 to `n_stored - 1`; a batch `[..., ...]`."""
         raise not_written(self, "take")
+
+    def window(self, indices: Any, n: int) -> tuple[Any, Any]:
+        """The `n` consecutive transitions of one lane and one episode from each of `indices` `[batch]` on.
+
+        Returns:
+            Their indices `[batch, n]`, to give to `take`; and `[batch, n]` bool, false after the window met the end of
+            its episode or the newest transition, where the last one that is in it is repeated.
+        """
+        raise not_written(self, "window")
+
+    def episodes(self) -> list[np.ndarray]:
+        """The indices of each episode's transitions, lane after lane, each oldest first (on the host).
+
+        Of the oldest episode of a lane only the end may be left, of the newest one more may follow.
+        """
+        raise not_written(self, "episodes")
+
+    def draw(self, random: Random, n: int) -> tuple[Any, Any, Any]:
+        """Draws `n` transitions, uniformly unless the class has its own rule; takes `n` numbers from `random`.
+
+        Returns:
+            Their indices `[n]`; their keys for `update_priorities` and importance weights `[n]`, `None` if uniform.
+        """
+        return random.integers(self.n_stored, n), None, None
+
+    def cut(self) -> None:
+        """Told that what is pushed next does not follow what was pushed last."""
 
     def whole(self) -> Batch | None:
         """All that is stored, oldest first; `None` if nothing is."""

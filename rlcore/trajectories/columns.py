@@ -12,39 +12,67 @@ import numpy as np
 
 from rlcore.errors import EnvContractError
 from rlcore.struct import is_traced
-from rlcore.trajectories.memory import check_memory
 
 NAMES = ("state", "action", "reward", "next_state", "terminated", "truncated", "mask", "next_mask", "extras")
+PLAIN = ("state", "action", "reward", "next_state", "terminated", "truncated")
 _FIXED = {"reward": np.float32, "terminated": np.bool_, "truncated": np.bool_, "mask": np.bool_, "next_mask": np.bool_}
 NARROW = {
     np.dtype(wide): np.dtype(narrow) for wide, narrow in (("f8", "f4"), ("i8", "i4"), ("u8", "u4"), ("c16", "c8"))
 }
 
 
-def columns_like(example: dict[str, Any], lanes: int | None, n_slots: int) -> dict[str, Any]:
-    """Empty columns for transitions such as `example`.
+def shapes_like(example: dict[str, Any], lanes: int | None) -> dict[str, Any]:
+    """The shapes and types of one transition.
 
     Args:
         example: The values of a push by their names; `None`: no such column.
         lanes: How many rows each value has, or `None` if it is one transition.
-        n_slots: How many transitions the columns hold.
-
-    Returns:
-        Trees of zeros `[n_slots, ...]`: JAX arrays if a value is traced, else NumPy arrays.
 
     Raises:
-        ConfigError: They don't fit into memory.
         EnvContractError: A value is no number, or lacks the leading axis that `reward` has.
     """
-    shapes = {
+    return {
         name: jax.tree.map(lambda leaf, name=name: _transition_shape(name, leaf, lanes), value)
         for name, value in example.items()
     }
-    if any(is_traced(leaf) for leaf in jax.tree.leaves(example)):
-        return jax.tree.map(lambda one: jnp.zeros((n_slots, *one.shape), one.dtype), shapes)
-    n_bytes = n_slots * sum(one.size * one.dtype.itemsize for one in jax.tree.leaves(shapes))
-    check_memory(n_bytes, f"{n_slots:,} transitions of {describe({k: v for k, v in shapes.items() if v is not None})}")
-    return jax.tree.map(lambda one: np.zeros((n_slots, *one.shape), one.dtype), shapes)
+
+
+def zeros_like(shapes: Any, n: int, xp: Any) -> Any:
+    """Zeros `[n, ...]` for each shape, of `xp`: `numpy` or `jax.numpy`."""
+    return jax.tree.map(lambda one: xp.zeros((n, *one.shape), one.dtype), shapes)
+
+
+def bytes_of(shapes: Any, n: int) -> int:
+    """How many bytes `zeros_like` takes."""
+    return n * sum(one.size * one.dtype.itemsize for one in jax.tree.leaves(shapes))
+
+
+def doubled(column: np.ndarray, lanes: int) -> np.ndarray:
+    """`column` with twice the room in each lane."""
+    by_lane = column.reshape(lanes, -1, *column.shape[1:])
+    return np.concatenate([by_lane, np.zeros_like(by_lane)], axis=1).reshape(-1, *column.shape[1:])
+
+
+def are_plain(columns: dict[str, Any]) -> bool:
+    """Whether a transition is no more than `PLAIN`, each one NumPy array."""
+    return all((type(column) is np.ndarray) if name in PLAIN else column is None for name, column in columns.items())
+
+
+def check_reward(reward: Any, kept: Any) -> None:
+    """Refuses rewards that are not finite, where they are `kept`; traced ones pass.
+
+    Raises:
+        EnvContractError: It says which.
+    """
+    if is_traced(reward) or is_traced(kept):
+        return
+    wrong = ~np.isfinite(reward) & (np.asarray(kept) > 0)
+    if wrong.any():
+        where = f" in row {int(np.flatnonzero(wrong)[0])}" if np.ndim(reward) else ""
+        raise EnvContractError(
+            f"reward is {np.ravel(np.asarray(reward))[np.ravel(wrong)][0]}{where}, expected a finite number: one that "
+            "is not would spoil all that is learnt from it; correct the environment or its reward transform"
+        )
 
 
 def conform(values: dict[str, Any], columns: list[Any], structure: Any, lanes: int | None) -> list[Any]:

@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 
+from rlcore.arguments import check_whole
 from rlcore.errors import ConfigError, EnvContractError
-from rlcore.struct import is_traced, struct
+from rlcore.struct import is_traced, namespace, struct
 from rlcore.trajectories.base import Container
 from rlcore.trajectories.batch import Batch
 from rlcore.trajectories.columns import NAMES
@@ -74,6 +75,16 @@ class LatestTransition(Batch, Container):
         """How many transitions were kept of the last push; a JAX number when traced."""
         rows = np.shape(self.reward)[0] if np.ndim(self.reward) else 1
         return rows * self.is_filled
+
+    def window(self, indices: Any, n: int) -> tuple[Any, Any]:
+        """The transitions at `indices` `[batch]` alone, `[batch, n]`: nothing is kept of what follows them."""
+        indices = indices if isinstance(indices, jax.Array) else np.asarray(indices)
+        places = namespace(indices).repeat(indices[:, None], check_whole("n", n), axis=1)
+        return places, np.broadcast_to(np.arange(n) == 0, places.shape)
+
+    def episodes(self) -> list[np.ndarray]:
+        """The index of each transition, alone."""
+        return list(np.arange(len(self))[:, None])
 
     def whole(self) -> Batch | None:
         """Itself; `None` if the last push kept nothing."""

@@ -31,8 +31,21 @@ def next_slots(head: Any, lanes: int | None, size: int) -> Any:
     return head if lanes is None else np.arange(lanes, dtype=np.int32) * np.int32(size) + head
 
 
-def slots_at(indices: Any, filled: Any, size: int) -> Any:
-    """The slots of `indices` `[batch]`, counted over the filled slots of all lanes, `filled` `[lanes]`.
+def first_offset(head: Any, filled: Any, size: int) -> Any:
+    """The slot of index 0 of each lane, counted from the lane's first one: that of a full lane, else the oldest.
+
+    Only lanes that gave up transitions begin elsewhere than at 0.
+    """
+    if isinstance(filled, int):
+        return 0 if filled == size else (head - filled) % size
+    xp = namespace(filled)
+    return xp.where(filled == size, 0, (head - filled) % size)
+
+
+def slots_at(indices: Any, filled: Any, size: int, first: Any = 0) -> Any:
+    """The slots of `indices` of any shape, counted over the filled slots of all lanes, `filled` `[lanes]`.
+
+    `first` is that of `first_offset`.
 
     Raises:
         IndexError: On the host: an index is below 0, or there are fewer transitions.
@@ -45,14 +58,21 @@ def slots_at(indices: Any, filled: Any, size: int) -> Any:
             return indices
     end = filled.cumsum()
     lane = namespace(end, indices).searchsorted(end, indices, side="right")
-    start = end - filled
-    return indices - start[lane] + lane * size
+    offset = indices - (end - filled)[lane]
+    return lane * size + (offset if type(first) is int else (offset + first[lane]) % size)
 
 
-def oldest_first(head: Any, filled: Any, size: int) -> np.ndarray:
-    """All filled slots, lane after lane, each from its oldest transition to its newest (host only)."""
-    lanes = zip(np.atleast_1d(head), np.atleast_1d(filled), strict=True)
-    return np.concatenate([lane * size + (at - n + np.arange(n)) % size for lane, (at, n) in enumerate(lanes)])
+def indices_at(slots: Any, filled: Any, size: int, first: Any = 0) -> Any:
+    """The inverse of `slots_at`, for slots that hold a transition."""
+    lane = slots // size
+    offset = slots - lane * size if type(first) is int else (slots - lane * size - first[lane]) % size
+    return (filled.cumsum() - filled)[lane] + offset
+
+
+def oldest_first(head: Any, filled: Any, size: int) -> list[np.ndarray]:
+    """The filled slots of each lane, from its oldest transition to its newest (host only)."""
+    lanes = zip(np.atleast_1d(head).tolist(), np.atleast_1d(filled).tolist(), strict=True)
+    return [lane * size + (at - n + np.arange(n)) % size for lane, (at, n) in enumerate(lanes)]
 
 
 def at_most(n: Any, limit: int) -> Any:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.struct import struct
@@ -83,13 +85,40 @@ class Trajectory:
                 state, action, reward, next_state, terminated, truncated, valid, extras, mask, next_mask
             )
         )
+        if terminated is not False or truncated is not False:
+            on_end = getattr(self.controller, "on_end", None)
+            if on_end is not None:
+                on_end(_n_ended(terminated, truncated, valid))
 
     def allocate(self, **example: Any) -> None:
         """Fixes all shapes from the arguments of a push, without storing them; may be called before a trace."""
         self.container.allocate(**example)
 
-    def sample(self) -> Batch:
-        """A batch, whatever the controller says; it is not counted.
+    def cut(self) -> None:
+        """Says that what is pushed next does not follow what was pushed last; an agent does before every run.
+
+        The newest transition of each environment counts as truncated if nothing ended it.
+        """
+        cut = getattr(self.container, "cut", None)
+        if cut is not None:
+            cut()
+
+    def settle(self) -> None:
+        """Waits for priorities that a device still computes; an agent does after every run."""
+        settle = getattr(self.container, "settle", None)
+        if settle is not None:
+            settle()
+
+    def update_priorities(self, key: Any, priority: Any) -> None:
+        """Tells the container the priorities `[n]` of the transitions with `key` `[n]`, as a batch gave it.
+
+        Raises:
+            ConfigError: The shapes differ, or priorities are negative or not finite; see `PrioritizedTraces`.
+        """
+        self.container.update_priorities(key, priority)
+
+    def sample(self) -> Any:
+        """What the sampler gives, mostly a `Batch`, whatever the controller says; it is not counted.
 
         Raises:
             ConfigError: Too little is stored (on the host; compiled code can't raise).
@@ -122,3 +151,9 @@ class Trajectory:
     def __len__(self) -> int:
         """How many transitions are stored."""
         return len(self.container)
+
+
+def _n_ended(terminated: Any, truncated: Any, valid: Any) -> int:
+    """How many episodes ended with the transitions that were valid, on the host."""
+    ended = np.logical_or(terminated, truncated)
+    return int(np.count_nonzero(ended if valid is None else np.logical_and(ended, valid)))

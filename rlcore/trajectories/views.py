@@ -4,17 +4,16 @@ A memory view is written in half the time that NumPy needs, and refuses a value 
 written to the same place of all lanes.
 """
 
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlcore.trajectories.columns import NARROW
-
-PLAIN = ("state", "action", "reward", "next_state", "terminated", "truncated")
+from rlcore.trajectories.columns import NARROW, PLAIN, are_plain
 
 
 class Views(NamedTuple):
-    """Memory views of the columns; a width is that of a state or action, 0 if it is a single number."""
+    """Memory views of the columns; a width is that of a state or action, 0: a single number, -1: stored elsewhere."""
 
     reward_column: Any  # to see that the columns are still the ones that were viewed
     state_width: int
@@ -28,12 +27,17 @@ class Views(NamedTuple):
 
 
 def views_of(columns: dict[str, Any], values: dict[str, Any]) -> Views | None:
-    """Views of `columns`, if `values` as they came can be written through them: numbers and vectors, no more."""
-    if not _are_plain(columns) or not all(_is_viewable(columns[name], values[name]) for name in PLAIN):
+    """Views of `columns`, if `values` as they came can be written through them: numbers and vectors, no more.
+
+    Where states are stored elsewhere, there are no columns of them.
+    """
+    names = PLAIN if columns["state"] is not None else ("action", "reward", "terminated", "truncated")
+    if any(columns[name] is not None for name in columns if name not in names):
         return None
-    flat: dict[str, Any] = {name: memoryview(columns[name].reshape(-1)) for name in PLAIN}
-    widths = {f"{name}_width": columns[name][0].size if columns[name].ndim > 1 else 0 for name in ("state", "action")}
-    return Views(reward_column=columns["reward"], **widths, **flat)
+    if not all(_is_viewable(columns[name], values[name]) for name in names):
+        return None
+    flat: dict[str, Any] = dict.fromkeys(PLAIN) | {name: memoryview(columns[name].reshape(-1)) for name in names}
+    return Views(columns["reward"], _width(columns["state"]), action_width=_width(columns["action"]), **flat)
 
 
 def write_views(
@@ -42,14 +46,16 @@ def write_views(
     """Writes a transition to slot `at`.
 
     Returns:
-        Whether it fitted; if not, the slot may hold a part of it.
+        Whether it fitted and the reward is finite; if not, the slot may hold a part of it.
     """
     _, n, states, m, actions, rewards, next_states, terminations, truncations = views
     try:
-        if n:
+        if not isfinite(reward):
+            return False
+        if n > 0:
             states[at * n : at * n + n] = state
             next_states[at * n : at * n + n] = next_state
-        else:
+        elif not n:
             states[at] = state
             next_states[at] = next_state
         if m:
@@ -74,14 +80,18 @@ class RowViews(NamedTuple):
 
 def row_views_of(columns: dict[str, Any], lanes: int) -> RowViews | None:
     """Views of `columns` by lane, if each is one NumPy array, and there are no others."""
-    if not _are_plain(columns) or not lanes:
+    if not are_plain(columns) or not lanes:
         return None
     views = tuple(columns[name].reshape(lanes, -1, *columns[name].shape[1:]) for name in PLAIN)
     return RowViews(columns["reward"], views, tuple((lanes, *view.shape[2:]) for view in views))
 
 
 def write_rows(views: RowViews, at: int, rows: tuple[Any, ...]) -> bool:
-    """Writes a row to slot `at` of every lane; returns whether it fitted, else nothing is written."""
+    """Writes a row to slot `at` of every lane.
+
+    Returns:
+        Whether it fitted and the rewards are finite; if not, nothing is written.
+    """
     ready = []
     for view, shape, row in zip(views.lanes, views.shapes, rows, strict=True):
         if type(row) is not np.ndarray or row.shape != shape:
@@ -91,6 +101,8 @@ def write_rows(views: RowViews, at: int, rows: tuple[Any, ...]) -> bool:
             if row is None:
                 return False
         ready.append(row)
+    if not isfinite(ready[2].dot(ready[2])):  # or very large: looked at more closely
+        return False
     for view, row in zip(views.lanes, ready, strict=True):
         view[:, at] = row
     return True
@@ -104,9 +116,10 @@ def _narrowed(row: np.ndarray, dtype: np.dtype) -> np.ndarray | None:
     return narrow if dtype.kind == "f" or (narrow == row).all() else None
 
 
-def _are_plain(columns: dict[str, Any]) -> bool:
-    others = (columns[name] for name in ("mask", "next_mask", "extras"))
-    return all(other is None for other in others) and all(isinstance(columns[name], np.ndarray) for name in PLAIN)
+def _width(column: Any) -> int:
+    if column is None:
+        return -1
+    return column[0].size if column.ndim > 1 else 0
 
 
 def _is_viewable(column: Any, value: Any) -> bool:

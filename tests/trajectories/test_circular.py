@@ -266,7 +266,7 @@ def test_capacity_is_at_least_the_rows():
 def test_a_capacity_beyond_the_memory_is_refused_with_its_bytes():
     container = CircularTraces(10**12)
     image = np.zeros((84, 84), np.uint8)
-    n_bytes = 10**12 * (2 * 84 * 84 + 4 + 4 + 2)
+    n_bytes = (10**12 + 10**12 // 64) * 84 * 84 + 10**12 * (2 * 4 + 4 + 4 + 2)  # stored once
     with pytest.raises(ConfigError, match=rf"take {n_bytes:,} bytes, but only [\d,]+ bytes of memory are free"):
         container.push(image, 0, 0.0, image, False, False)
     assert len(container) == 0
@@ -361,6 +361,44 @@ def test_compiled_code_refuses_another_shape_and_the_whole_content():
         jax.jit(lambda container, values: container.push(**values))(container, transition(1))
     with pytest.raises(ConfigError, match="not known in compiled code"):
         jax.jit(lambda container: container.whole())(container)
+
+
+@pytest.mark.parametrize("reward", [float("nan"), float("inf"), np.float32("-inf")])
+def test_a_reward_that_is_not_finite_is_refused_at_the_door(reward):
+    container = CircularTraces(3)
+    for at in range(4):
+        with pytest.raises(EnvContractError, match=r"reward is -?(nan|inf), expected a finite number"):
+            container.push(**transition(at, "vector") | {"reward": reward})
+        container.push(**transition(at, "vector"))
+    assert numbers(container) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("extras", [None, {"value": np.ones(3)}])
+def test_of_a_row_only_rewards_that_are_kept_must_be_finite(extras):
+    container, row = CircularTraces(6), stacked([transition(lane, "vector") for lane in range(3)])
+    container.push(**row, extras=extras)
+    wrong = row | {"reward": np.array([0.0, np.nan, 1.0], np.float32)}
+    with pytest.raises(EnvContractError, match="reward is nan in row 1, expected a finite number"):
+        container.push(**wrong, extras=extras)
+    container.push(**wrong, extras=extras, valid=np.array([True, False, True]))
+    np.testing.assert_array_equal(container.whole().reward, [0, 0, 0.5, 1, 1])
+    large = row | {"reward": np.full(3, 3e38, np.float32)}
+    assert container.push(**large, extras=extras) == 3
+
+
+def test_a_cut_episode_goes_no_further():
+    container = CircularTraces(4)
+    container.cut()
+    for at in (1, 2):
+        container.push(**transition(at))
+    container.cut()
+    container.push(**transition(5))
+    assert container.whole().truncated.tolist() == [False, True, False]
+    places, valid = container.window(np.array([0]), 3)
+    assert places.tolist() == [[0, 1, 1]] and valid.tolist() == [[True, True, False]]
+    container.push(**transition(6))
+    container.cut()
+    assert container.whole().terminated.tolist()[-1] and not container.whole().truncated[-1]
 
 
 def test_a_field_that_was_stored_before_must_come_again():

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlcore.errors import ConfigError
-from rlcore.trajectories import InsertSampleRatioController
+from rlcore.trajectories import (
+    CircularTraces,
+    EpisodeSampleRatioController,
+    EpisodesSampler,
+    InsertSampleRatioController,
+    Trajectory,
+)
 
 
 def batches_after(controller, inserts):
@@ -107,3 +113,52 @@ def test_compiled_code_counts_alike():
         compiled, due_compiled = step(compiled, n)
         assert bool(due_compiled) == due
     np.testing.assert_array_equal([compiled.inserted, compiled.sampled], [eager.inserted, eager.sampled])
+
+
+def episodes(ratio, threshold):
+    return Trajectory(CircularTraces(50), EpisodesSampler(), EpisodeSampleRatioController(ratio, threshold))
+
+
+@pytest.mark.parametrize(
+    ("ratio", "threshold", "expected"),
+    [
+        (1, 1, [0, 1, 1, 2, 3, 3]),
+        (2, 2, [0, 0, 0, 1, 3, 3]),
+        (1 / 2, 1, [0, 1, 1, 1, 2, 2]),
+    ],
+)
+def test_episodes_by_hand(ratio, threshold, expected):
+    """The second transition terminates, the fourth is cut, the fifth does both, the sixth goes on."""
+    trajectory, counts = episodes(ratio, threshold), []
+    for i in range(6):
+        trajectory.push(i, 0, 0.0, i + 1, i in (1, 4), i in (3, 4))
+        counts.append(trajectory.controller.sampled + len(list(trajectory)))
+    assert counts == expected
+    assert trajectory.controller.ended == 3
+    assert (trajectory.controller.ratio, trajectory.controller.threshold) == (ratio, threshold)
+
+
+def test_every_row_has_its_own_episodes_and_only_valid_ones_count():
+    trajectory = episodes(1, 1)
+    row = np.zeros(4)
+    for terminated, truncated, valid, ended in (
+        ([0, 0, 0, 0], [0, 0, 0, 0], [1, 1, 1, 1], 0),
+        ([1, 0, 0, 1], [0, 1, 0, 1], [1, 1, 1, 1], 3),
+        ([1, 0, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1], 4),
+        ([1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0], 4),
+        ([1, 1, 0, 0], [0, 0, 0, 0], None, 6),
+    ):
+        flags = (np.array(terminated, bool), np.array(truncated, bool))
+        trajectory.push(row, row, row, row, *flags, valid=None if valid is None else np.array(valid, bool))
+        assert trajectory.controller.ended == ended
+    single = episodes(1, 1)
+    single.push(0, 0, 0.0, 1, True, False, valid=False)
+    assert single.controller.ended == 0
+    single.push(0, 0, 0.0, 1, np.bool_(True), np.bool_(False), valid=True)
+    assert single.controller.ended == 1
+
+
+@pytest.mark.parametrize(("arguments", "message"), [((-1,), "ratio is -1"), ((1, 0), "threshold is 0")])
+def test_the_numbers_of_episodes_are_checked(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        EpisodeSampleRatioController(*arguments)

@@ -1,9 +1,20 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from rlcore.errors import ConfigError
-from rlcore.trajectories import BatchSampler, CircularTraces, InsertSampleRatioController, Trajectory, WholeSampler
+from rlcore.trajectories import (
+    BatchSampler,
+    CircularTraces,
+    EpisodesSampler,
+    InsertSampleRatioController,
+    LatestTransition,
+    Trajectory,
+    WholeSampler,
+)
+from tests.trajectories.pushed import fill, pushes
 
 
 def filled(capacity, n):
@@ -92,3 +103,46 @@ def test_a_capacity_that_lanes_cut_below_a_batch_is_refused():
     trajectory.push(zeros, zeros, zeros, zeros, ends, ends)
     with pytest.raises(ConfigError, match="batch_size is 10, but only 8 transitions can be stored"):
         list(trajectory)
+
+
+@given(capacity=st.sampled_from([1, 3, 8, 40]), lanes=st.sampled_from([None, 1, 3]), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_episodes_like_the_definition(capacity, lanes, data):
+    pushed = data.draw(pushes(lanes))
+    container = fill(pushed, lanes, capacity=capacity * (lanes or 1))
+    expected = []
+    for lane in pushed.stored(capacity):
+        episode = []
+        for one in lane:
+            episode.append(one)
+            if one.terminated or one.truncated or one is lane[-1]:
+                expected.append(episode)
+                episode = []
+    batches = EpisodesSampler().sample(container)
+    if not expected:
+        assert batches is None
+        return
+    assert [batch.state.tolist() for batch in batches] == [[one.state for one in episode] for episode in expected]
+    assert [batch.truncated.tolist() for batch in batches] == [[one.truncated for one in each] for each in expected]
+    drawn = EpisodesSampler(50, seed=3).sample(container)
+    assert len(drawn) == 50
+    assert {tuple(batch.state.tolist()) for batch in drawn} <= {tuple(batch.state.tolist()) for batch in batches}
+
+
+def test_episodes_are_drawn_uniformly_whatever_their_length():
+    """Chi-square; a right sampler fails with probability 1e-6, and the seed is fixed."""
+    container = CircularTraces(50)
+    for length in (1, 2, 9, 20):
+        for step in range(length):
+            container.push(length, 0, 0.0, length, step == length - 1, False)
+    lengths = [len(batch.state) for batch in EpisodesSampler(4000, seed=2).sample(container)]
+    counts = np.array([lengths.count(length) for length in (1, 2, 9, 20)])
+    assert counts.sum() == 4000
+    assert ((counts - 1000) ** 2 / 1000).sum() < chi2.isf(1e-6, 3)
+
+
+def test_what_can_give_no_episodes_is_refused():
+    with pytest.raises(ConfigError, match="EpisodesSampler can't draw from LatestTransition, which has no take"):
+        Trajectory(LatestTransition(), EpisodesSampler(), InsertSampleRatioController())
+    with pytest.raises(ConfigError, match="batch_size is 0"):
+        EpisodesSampler(0)
