@@ -16,6 +16,7 @@ from rlcore.approximators.state_shapes import state_shapes
 from rlcore.approximators.tree import all_finite, check_alike, check_finite, handles_infinity, own, select
 from rlcore.errors import ConfigError, shorten
 from rlcore.fixed import Fixed
+from rlcore.networks.noisy import noisy_layers
 from rlcore.struct import cached, is_traced, static, struct
 
 Array = np.ndarray | jax.Array
@@ -49,6 +50,7 @@ class Approximator:
     _fixed: Fixed = static()
     state_ndim: int | None = static(None)
     _views: Any = cached()
+    _noisy_views: Any = cached()
     _trained: Any = cached()  # the module of the loss under way, and the variables that it started from
     _before: Any = cached()  # the variables before that loss
 
@@ -93,7 +95,7 @@ class Approximator:
     @variables.setter
     def variables(self, variables: Any) -> None:
         self._before, self._trained = self._variables, None
-        self._variables, self._views = variables, None
+        self._variables, self._views, self._noisy_views = variables, None, None
 
     @property
     def model(self) -> nnx.Module:
@@ -101,16 +103,23 @@ class Approximator:
         return nnx.merge(self._fixed.value.evaluation, own(self._parameters), own(self.variables))
 
     @property
+    def is_noisy(self) -> bool:
+        """Whether the network has a `NoisyLinear` layer."""
+        return self._fixed.value.noisy is not None
+
+    @property
     def target_model(self) -> nnx.Module:
         """The same as `model`; a `TargetNetwork` has another one."""
         return self.model
 
-    def forward(self, x: Any, parameters: Any = None) -> Any:
+    def forward(self, x: Any, parameters: Any = None, key: Any = None) -> Any:
         """The network's outputs.
 
         Args:
             x: States `[..., *state]`: an array, a number or list, or a dict or tuple of these.
             parameters: `None`: its own, in evaluation mode. Else these, in training mode, as a loss needs it.
+            key: For the noise of a noisy network, in evaluation mode otherwise: a JAX key, or two whole numbers `[2]`
+                below 2^31, which is quicker on the host. `None`: without noise.
 
         Returns:
             `[..., *output]`: NumPy arrays of the caller's own if `x` is NumPy or Python numbers and nothing is
@@ -121,14 +130,16 @@ class Approximator:
         """
         if parameters is not None:
             return call(self.merge(parameters), self.state_ndim, as_arrays(x))
+        if key is not None:
+            return self._draw(x, key)
         views = self._views
         if views is not None and views.parameters is self._parameters and x.__class__ is np.ndarray:
             return views.forward(x)
         return self._forward(x)
 
-    def target(self, x: Any) -> Any:
-        """The same as `forward(x)`; a `TargetNetwork` answers with older parameters."""
-        return self.forward(x)
+    def target(self, x: Any, key: Any = None) -> Any:
+        """The same as `forward(x, key=key)`; a `TargetNetwork` answers with older parameters."""
+        return self.forward(x, key=key)
 
     def __repr__(self) -> str:
         name = self._fixed.value.evaluation.nodes[0].type.__name__
@@ -145,6 +156,20 @@ class Approximator:
         else:
             self._views = CompiledViews(self._fixed, self.state_ndim, self._parameters, self.variables)
         return self._views.forward(x)
+
+    def _draw(self, x: Any, key: Any) -> Any:
+        """The outputs with the noise that `key` gives, in one compiled call unless it is part of a trace already."""
+        views, x, is_host = self._noisy_views, as_arrays(x), key.__class__ is np.ndarray
+        if is_host and views is not None and views.parameters is self._parameters and x.__class__ is np.ndarray:
+            return views.forward(x, key)
+        if is_host and not any(map(is_traced, jax.tree.leaves(self._parameters))):
+            self._noisy_views = CompiledViews(self._fixed, self.state_ndim, self._parameters, self.variables)
+        return answer(self._fixed, self.state_ndim, self._parameters, self.variables, x, key)
+
+    def noise_key(self) -> Any:
+        """A JAX key that is another one after every update, for noise beside that of the loss; traceable."""
+        network = nnx.merge(self._fixed.value.training, self._parameters, self.variables)
+        return jax.random.fold_in(next(noisy_layers(network)).noise(), _BESIDE_THE_LOSS)
 
     def merge(self, parameters: Any) -> nnx.Module:
         """The module in training mode that holds `parameters`, for losses that need more than one call.
@@ -221,10 +246,13 @@ class Approximator:
                 f"for a batch of two states {states} the network gives {output}, expected a first axis of 2; "
                 "write it for states with a batch axis in front"
             )
-        ndim, self._views = len(jax.tree.leaves(states)[0].shape) - 1, None
+        ndim, self._views, self._noisy_views = len(jax.tree.leaves(states)[0].shape) - 1, None, None
         is_compiled = self._fixed.value.dense is None  # else NumPy answers, for which both are as quick
         self.state_ndim = None if is_compiled and self._takes_one(ndim, states) else ndim
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), output)
+
+
+_BESIDE_THE_LOSS = 0x6E6F6973  # far from the small numbers that keys are split by
 
 
 @partial(jax.jit, static_argnums=0)

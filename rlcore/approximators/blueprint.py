@@ -14,6 +14,7 @@ from rlcore.approximators.dense import DenseLayer, dense_layers
 from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.fixed import Fixed
+from rlcore.networks.noisy import NoisyLinear, noisy_layers, reseed_noise
 from rlcore.struct import by_value, is_traced
 
 
@@ -23,12 +24,14 @@ class Blueprint(NamedTuple):
     Attributes:
         evaluation: The graph in evaluation mode: no dropout, running averages.
         training: The graph in training mode.
+        noisy: The graph in evaluation mode, but for the noise of its layers; `None` if it has no noisy ones.
         optimiser: The Optax transformation.
         dense: The layers, if the model is a stack of dense ones.
     """
 
     evaluation: nnx.GraphDef
     training: nnx.GraphDef
+    noisy: nnx.GraphDef | None
     optimiser: Any
     dense: tuple[DenseLayer, ...] | None
 
@@ -56,9 +59,14 @@ def describe(model: Any, optimiser: Any) -> tuple[Fixed, Any, Any]:
     clone.eval()
     evaluation = nnx.graphdef(clone)
     parameters, variables = nnx.state(clone, nnx.Param, ...)
+    dense = dense_layers(clone)
     if not jax.tree.leaves(parameters):
         raise ConfigError(f"{type(model).__name__} has no parameters (nnx.Param), expected at least one to learn")
-    blueprint = Blueprint(evaluation, training, optimiser, dense_layers(clone))
+    noisy = None
+    if any(noisy_layers(clone)):
+        clone.set_attributes(NoisyLinear, deterministic=False)
+        noisy = nnx.graphdef(clone)
+    blueprint = Blueprint(evaluation, training, noisy, optimiser, dense)
     key = (_graph_key(evaluation), _graph_key(training), by_value(optimiser))
     return Fixed(blueprint, key), nnx.to_pure_dict(parameters), nnx.to_pure_dict(variables)
 
@@ -74,7 +82,7 @@ def _graph_key(value: Any) -> Any:
     return by_value(value)
 
 
-def evaluate(fixed: Fixed, state_ndim: int | None, parameters: Any, variables: Any, x: Any) -> Any:
+def evaluate(fixed: Fixed, state_ndim: int | None, parameters: Any, variables: Any, x: Any, key: Any = None) -> Any:
     """The outputs of the network in evaluation mode, traceable.
 
     Args:
@@ -83,8 +91,13 @@ def evaluate(fixed: Fixed, state_ndim: int | None, parameters: Any, variables: A
         parameters: Of the network.
         variables: All other variables of the network.
         x: States: an array, or a dict or tuple of arrays.
+        key: A JAX key that noisy layers draw their noise with; `None`: without noise.
     """
-    network = nnx.merge(fixed.value.evaluation, parameters, variables)
+    if key is None or fixed.value.noisy is None:
+        network = nnx.merge(fixed.value.evaluation, parameters, variables)
+    else:
+        network = nnx.merge(fixed.value.noisy, parameters, variables)
+        reseed_noise(network, key)
     return call(network, state_ndim, x)
 
 
@@ -113,19 +126,19 @@ class CompiledViews:
         self.parameters, self._variables = parameters, variables
         self._call = _compiled(fixed, state_ndim)
 
-    def forward(self, x: np.ndarray) -> Any:
-        """The outputs as NumPy arrays of the caller's own."""
-        values = self._call(self.parameters, self._variables, as_arrays(x))
+    def forward(self, x: Any, key: Any = None) -> Any:
+        """The outputs as NumPy arrays of the caller's own; with a `key`, those that its noise gives."""
+        values = self._call(self.parameters, self._variables, as_arrays(x), key)
         return np.array(values) if isinstance(values, jax.Array) else jax.tree.map(np.array, values)
 
 
-def answer(fixed: Fixed, state_ndim: int | None, parameters: Any, variables: Any, x: Any) -> Any:
+def answer(fixed: Fixed, state_ndim: int | None, parameters: Any, variables: Any, x: Any, key: Any = None) -> Any:
     """`evaluate`, in one compiled call unless it is part of a trace already; NumPy in gives NumPy out."""
     x = as_arrays(x)
     leaves = jax.tree.leaves(x)
-    if any(map(is_traced, (*leaves, *jax.tree.leaves((parameters, variables))))):
-        return evaluate(fixed, state_ndim, parameters, variables, x)
-    values = _compiled(fixed, state_ndim)(parameters, variables, x)
+    if any(map(is_traced, (*leaves, *jax.tree.leaves((parameters, variables, key))))):
+        return evaluate(fixed, state_ndim, parameters, variables, x, key)
+    values = _compiled(fixed, state_ndim)(parameters, variables, x, key)
     if any(isinstance(leaf, jax.Array) for leaf in leaves):
         return values
     return jax.tree.map(np.array, values)

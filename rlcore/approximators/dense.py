@@ -14,6 +14,7 @@ from flax import nnx
 
 from rlcore.errors import ConfigError
 from rlcore.networks.mlp import MLP
+from rlcore.networks.noisy import NoisyLinear
 
 _FLOAT32 = np.dtype(np.float32)
 _ZERO, _HALF = np.array(0.0, np.float32), np.array(0.5, np.float32)  # arrays are quicker beside arrays than numbers
@@ -39,8 +40,8 @@ class DenseLayer(NamedTuple):
 def dense_layers(model: nnx.Module) -> tuple[DenseLayer, ...] | None:
     """The layers of `model` if it is a stack of float32 dense layers, else `None`.
 
-    That is an `MLP`, or an `nnx.Sequential` of `nnx.Linear`, `nnx.Dropout` and the activations relu, tanh, sigmoid
-    and identity.
+    That is an `MLP`, or an `nnx.Sequential` of `nnx.Linear`, `NoisyLinear` (of which the means count), `nnx.Dropout`
+    and the activations relu, tanh, sigmoid and identity.
     """
     if type(model) is MLP:
         pairs = [((place, layer), (place, model.activation)) for place, layer in enumerate(model.layers)]
@@ -67,6 +68,8 @@ def _stack(steps: list[tuple[int, Any]]) -> tuple[DenseLayer, ...] | None:
 
 
 def _is_plain_linear(layer: Any) -> bool:
+    if type(layer) is NoisyLinear:
+        return True
     if type(layer) is not nnx.Linear:
         return False
     usual = nnx.eval_shape(lambda: nnx.Linear(1, 1, rngs=nnx.Rngs(0)))

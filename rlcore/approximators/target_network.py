@@ -97,6 +97,11 @@ class TargetNetwork:
         return self.approximator.is_finite
 
     @property
+    def is_noisy(self) -> bool:
+        """Whether the network has a `NoisyLinear` layer."""
+        return self.approximator.is_noisy
+
+    @property
     def state_ndim(self) -> int | None:
         """Axes of one state, `None` before `check`."""
         return self.approximator.state_ndim
@@ -112,14 +117,18 @@ class TargetNetwork:
         graph = self.approximator._fixed.value.evaluation
         return nnx.merge(graph, own(self.target_parameters), own(self.target_variables))
 
-    def forward(self, x: Any, parameters: Any = None) -> Any:
+    def forward(self, x: Any, parameters: Any = None, key: Any = None) -> Any:
         """The outputs of the network that learns; see `Approximator.forward`."""
-        return self.approximator.forward(x, parameters)
+        return self.approximator.forward(x, parameters, key)
 
-    def target(self, x: Any) -> Any:
-        """The outputs of the target in evaluation mode, shapes as those of `forward`."""
+    def target(self, x: Any, key: Any = None) -> Any:
+        """The outputs of the target in evaluation mode, shapes as those of `forward`; `key`: as there."""
         network = self.approximator
-        return answer(network._fixed, network.state_ndim, self.target_parameters, self.target_variables, x)
+        return answer(network._fixed, network.state_ndim, self.target_parameters, self.target_variables, x, key)
+
+    def noise_key(self) -> Any:
+        """A key that is another one after every update; see `Approximator.noise_key`."""
+        return self.approximator.noise_key()
 
     def merge(self, parameters: Any) -> nnx.Module:
         """The module in training mode that holds `parameters`; see `Approximator.merge`."""

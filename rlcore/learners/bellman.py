@@ -46,6 +46,7 @@ def bellman_update(
     """
     table = approximator.table
     if reward.__class__ is float and table.__class__ is np.ndarray:
+        gamma, alpha = table.dtype.type(gamma).item(), table.dtype.type(alpha).item()
         update_cell(approximator.cells(), state, next_state, action, reward, terminated, gamma, alpha, next_mask)
         return
     rows = (state, next_state, action, reward, terminated, gamma, alpha, next_mask)
@@ -65,8 +66,26 @@ def update_cell(
     gamma: float,
     alpha: float,
     next_mask: Any,
-) -> None:
+    value: float | None = None,
+) -> float:
     """One transition, in plain numbers: each number and operation is rounded to the table's dtype, as in a trace.
+
+    A product or sum of two such numbers is exact in Python's floats, or rounds alike.
+
+    Args:
+        cells: Of the table.
+        state: Where the action was chosen.
+        next_state: Where it led.
+        action: What was done.
+        reward: What it gave, perhaps over several steps.
+        terminated: Whether nothing comes after.
+        gamma: Discount of what comes after, rounded already.
+        alpha: Step size, rounded already.
+        next_mask: `[actions]` bool, the legal ones among which the best next action is; `None`: all.
+        value: What `next_state` is worth; `None`: its best action.
+
+    Returns:
+        How far the value was off: target minus value.
 
     Raises:
         ConfigError: A state or action outside the table.
@@ -74,27 +93,28 @@ def update_cell(
     """
     if cells.is_state_value:
         action, next_mask = 0, None
-    n_actions = cells.n_actions
-    if not (0 <= state < cells.n_states and 0 <= next_state < cells.n_states and 0 <= action < n_actions):
+    n_states, n_actions = cells.n_states, cells.n_actions
+    if not (0 <= state < n_states and 0 <= next_state < n_states and 0 <= action < n_actions):
         raise _outside(cells, state, next_state, action)
     numbers, rounded = cells.numbers, cells.scratch
     at = state * n_actions + action
     old = numbers[at]
     rounded[0] = reward
     if not terminated:
-        start = next_state * n_actions
-        values = numbers[start : start + n_actions].tolist()
-        if next_mask is not None:
-            values = compress(values, next_mask.tolist() if next_mask.__class__ is np.ndarray else next_mask)
-        rounded[1] = gamma
-        try:
-            rounded[1] = rounded[1] * max(values)
-        except ValueError:  # nothing is legal, as after the end of a game
-            rounded[1] = 0.0
+        if value is None:
+            start = next_state * n_actions
+            values = numbers[start : start + n_actions].tolist()
+            if next_mask is not None:
+                values = compress(values, next_mask.tolist() if next_mask.__class__ is np.ndarray else next_mask)
+            try:
+                value = max(values)
+            except ValueError:  # nothing is legal, as after the end of a game
+                value = 0.0
+        rounded[1] = gamma * value
         rounded[0] = rounded[0] + rounded[1]
     rounded[0] = rounded[0] - old
-    rounded[1] = alpha
-    rounded[0] = rounded[1] * rounded[0]
+    error = rounded[0]
+    rounded[0] = alpha * error
     rounded[0] = old + rounded[0]
     new = rounded[0]
     if not math.isfinite(new):
@@ -103,10 +123,12 @@ def update_cell(
             f"gamma {gamma}, alpha {alpha}) and was not written; look for extreme rewards"
         )
     numbers[at] = new
+    return error
 
 
 def _update_host(cells: Cells, *columns: Any) -> None:
-    *numbers, next_mask = columns
+    *numbers, gamma, alpha, next_mask = columns
+    numbers += [np.asarray(gamma, cells.table.dtype), np.asarray(alpha, cells.table.dtype)]
     n_rows = np.size(columns[3])  # of the reward
     rows = [[0] * n_rows if number is None else np.broadcast_to(number, (n_rows,)).tolist() for number in numbers]
     masks = [None] * n_rows if next_mask is None else np.reshape(next_mask, (n_rows, -1)).tolist()

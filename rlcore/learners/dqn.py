@@ -16,7 +16,9 @@ from rlcore.errors import ConfigError
 from rlcore.fixed import Fixed
 from rlcore.interfaces import Environment, Learner
 from rlcore.learners.checks import count_actions
-from rlcore.learners.targets import bellman_target, best_value
+from rlcore.learners.distribution import Distribution
+from rlcore.learners.targets import bellman_target, best_action, best_value
+from rlcore.random import Random
 from rlcore.stages import Stage
 from rlcore.struct import static, struct
 
@@ -28,27 +30,38 @@ _NEEDED = ("forward", "target", "parameters", "variables", "optimise", "check")
 
 @struct
 class DQNLearner(Learner):
-    """Deep Q-learning: Q(s, a) is moved towards r + gamma * max over a' of Q_target(s', a').
+    """Deep Q-learning and its extensions: Q(s, a) is moved towards r + gamma * max over a' of Q_target(s', a').
 
     Nothing comes after a termination; a truncated episode keeps the value of its last state. The maximum is over
     `batch.next_mask` where a batch has one. `batch.discount` stands in for gamma (0: nothing comes after),
-    `batch.weight` multiplies the loss of each row.
+    `batch.weight` multiplies the loss of each row; where a batch has a `key`, `metrics["priority"]` are its new
+    priorities: `|target - Q|`, or the loss of each row of a distribution.
 
     The default loss is the squared error. With small networks and the settings that are usual for CartPole, a Huber
     loss let Q run off into the millions, where the squared error stayed in the hundreds.
 
+    A network with `NoisyLinear` layers draws new noise whenever a policy acts, for every update, its target, and the
+    choice of double Q-learning; `forward(state)`, and with it evaluation, takes the means.
+
     Attributes:
         approximator: An `Approximator`, or one in a `TargetNetwork`.
+        noise: The stream of the noise for acting; `None` if the network has no noisy layers.
         gamma: Discount per step, in `[0, 1]`.
         is_double: Whether the online network chooses the action whose target value counts.
+        distribution: The form of the distribution of returns that is learnt; `None`: their expectation.
+        conservative_weight: Of the penalty of conservative Q-learning, at least 0.
 
-    Source: Mnih et al. 2015, algorithm 1; van Hasselt et al. 2016 (arXiv 1509.06461), eq. 4.
+    Source: Mnih et al. 2015, algorithm 1; van Hasselt et al. 2016 (arXiv 1509.06461), eq. 4; Hessel et al. 2018
+    (arXiv 1710.02298); Kumar et al. 2020 (arXiv 2006.04779), eq. 4.
     """
 
     approximator: Approximator | TargetNetwork
+    noise: Random | None
     gamma: float = static(0.99)
     _loss: Fixed = static()
     is_double: bool = static(False)
+    distribution: Distribution | None = static(None)
+    conservative_weight: float = static(0.0)
 
     def __init__(
         self,
@@ -57,19 +70,27 @@ class DQNLearner(Learner):
         loss: Loss = optax.squared_error,
         double: bool = False,
         *,
+        distribution: Distribution | None = None,
+        conservative_weight: float = 0.0,
         stages: tuple[Stage, ...] = (Stage.POST_ACT,),
     ) -> None:
         """Takes a network and how to learn.
 
         Args:
-            approximator: Maps states `[B, *state]` to action values `[B, actions]`.
+            approximator: Maps states `[B, *state]` to action values `[B, actions]`, with a distribution to
+                `[B, actions * n_atoms]`, all atoms of the first action in front.
             gamma: Discount per step, in `[0, 1]`.
-            loss: From predictions and targets, both `[B]`, to losses `[B]`.
+            loss: From predictions and targets, both `[B]`, to losses `[B]`; a distribution has its own.
             double: Double Q-learning.
+            distribution: `CategoricalSupport(v_min, v_max, n_atoms)` (C51) or `Quantiles(n)` (QR-DQN).
+            conservative_weight: Conservative Q-learning: adds so many times
+                log(sum over a' of exp Q(s, a')) - Q(s, a) to the loss of a row, over the actions that `batch.mask`
+                allows; at least 0.
             stages: When to learn.
 
         Raises:
-            ConfigError: `approximator` is a table, a bare module or none, `gamma` outside `[0, 1]`, `loss` no function.
+            ConfigError: `approximator` is a table, a bare module or none, `gamma` outside `[0, 1]`, `loss` no function
+                or given beside a distribution, `distribution` none, `conservative_weight` negative.
         """
         if isinstance(approximator, type) or not all(hasattr(approximator, name) for name in _NEEDED):
             advice = "build one: Approximator(model, optax.adam(1e-3))"
@@ -84,15 +105,26 @@ class DQNLearner(Learner):
         self.approximator, self.is_double, self.stages = approximator, check_flag("double", double), stages
         self._loss = Fixed(check_function("loss", loss, ("prediction", "target")))
         self.gamma = check_number("gamma", gamma, 0, 1)
+        self.distribution = _checked_distribution(distribution, loss)
+        self.conservative_weight = check_number("conservative_weight", conservative_weight, 0)
+        self.noise = Random() if getattr(approximator, "is_noisy", False) else None
 
     @property
     def loss(self) -> Loss:
-        """From predictions and targets, both `[B]`, to losses `[B]`."""
-        return self._loss.value
+        """From predictions and targets to losses `[B]`; that of the distribution, if there is one."""
+        return self._loss.value if self.distribution is None else self.distribution.loss
 
-    def forward(self, state: Any) -> Any:
-        """The values of all actions, `[..., actions]`; see `Approximator.forward`."""
-        return self.approximator.forward(state)
+    def forward(self, state: Any, key: Any = None) -> Any:
+        """The values of all actions, `[..., actions]`; see `Approximator.forward`.
+
+        Args:
+            state: `[..., *state]`.
+            key: For the noise of a noisy network, see there; `None`: without noise.
+        """
+        if key is None and self.distribution is None:
+            return self.approximator.forward(state)
+        outputs = self.approximator.forward(state) if key is None else self.approximator.forward(state, key=key)
+        return self._expected(outputs)
 
     def objective(self, parameters: Any, batch: Any) -> tuple[Array, dict[str, Array]]:
         """The mean loss over the rows of a batch.
@@ -102,30 +134,86 @@ class DQNLearner(Learner):
             batch: Transitions `[B, ...]`.
 
         Returns:
-            The loss, and `q`: the mean value of the actions that were taken.
+            The loss, and `q`: the mean value of the actions that were taken; `conservative`: the mean penalty, if
+            there is one; `priority`: `[B]`, if the batch is prioritised.
         """
-        target = jax.lax.stop_gradient(self._targets(batch))  # first: the loss may move batch statistics
-        values = self.approximator.forward(batch.state, parameters)  # [B, A]
+        target = jax.lax.stop_gradient(self._target(batch))  # first: the loss may move batch statistics
+        outputs = self.approximator.forward(batch.state, parameters)  # [B, A], or [B, A * N]
+        values = self._expected(outputs)  # [B, A]
         is_taken = jnp.asarray(batch.action)[:, None] == jnp.arange(values.shape[-1])
-        prediction = jnp.where(is_taken, values, 0).sum(-1)  # [B]
-        losses = self.loss(prediction, target)
+        q = jnp.where(is_taken, values, 0).sum(-1)  # [B]
+        prediction = q
+        if self.distribution is not None:
+            prediction = jnp.where(is_taken[..., None], self._atoms(outputs), 0).sum(-2)  # [B, N]
+        losses, metrics = self.loss(prediction, target), {"q": q.mean()}
+        if batch.key is not None:
+            error = abs(target - q) if self.distribution is None else jnp.maximum(losses, 0)
+            metrics["priority"] = jax.lax.stop_gradient(error)
+        if self.conservative_weight > 0:
+            penalty = jax.nn.logsumexp(values, axis=-1, where=batch.mask) - q
+            losses = losses + self.conservative_weight * penalty
+            metrics["conservative"] = penalty.mean()
         if batch.weight is not None:
             losses = losses * batch.weight
-        return losses.mean(), {"q": prediction.mean()}
+        return losses.mean(), metrics
 
-    def _targets(self, batch: Any) -> Array:
-        chosen_by = self.approximator.forward(batch.next_state) if self.is_double else None
-        value = best_value(self.approximator.target(batch.next_state), batch.next_mask, chosen_by)
-        if batch.discount is None:
-            return bellman_target(batch.reward, value, self.gamma, batch.terminated)
-        return bellman_target(batch.reward, value, batch.discount, batch.discount == 0)
+    def _target(self, batch: Any) -> Array:
+        """`[B]`, or `[B, n_atoms]`."""
+        outputs, chosen_by = self._next_outputs(batch.next_state)
+        gamma, terminated = self.gamma, batch.terminated
+        if batch.discount is not None:
+            gamma, terminated = batch.discount, batch.discount == 0
+        if self.distribution is None:
+            return bellman_target(batch.reward, best_value(outputs, batch.next_mask, chosen_by), gamma, terminated)
+        action = best_action(self._expected(outputs) if chosen_by is None else chosen_by, batch.next_mask)  # [B]
+        outputs = jnp.take_along_axis(self._atoms(outputs), action[:, None, None], axis=1)[:, 0]  # [B, N]
+        if batch.next_mask is not None:
+            terminated = terminated | ~jnp.asarray(batch.next_mask).any(-1)
+        return self.distribution.target(outputs, batch.reward, gamma, terminated)
+
+    def _next_outputs(self, state: Any) -> tuple[Any, Any]:
+        """What the target gives, and in double Q-learning the values that say which action is best."""
+        network = self.approximator
+        arguments: list[dict[str, Any]] = [{}, {}]
+        if self.noise is not None:
+            arguments = [{"key": key} for key in jax.random.split(network.noise_key())]
+        chosen_by = self._expected(network.forward(state, **arguments[1])) if self.is_double else None
+        return network.target(state, **arguments[0]), chosen_by
+
+    def _atoms(self, outputs: Any) -> Any:
+        """`[..., actions, n_atoms]` for `[..., actions * n_atoms]`."""
+        assert self.distribution is not None
+        return outputs.reshape(*outputs.shape[:-1], -1, self.distribution.n_atoms)
+
+    def _expected(self, outputs: Any) -> Any:
+        """The action values `[..., actions]` for what the network gives."""
+        return outputs if self.distribution is None else self.distribution.expected(self._atoms(outputs))
 
     def check(self, env: Environment) -> None:
-        """Raises `ConfigError` if the network does not map the states of `env` to one value per action."""
-        n_actions = count_actions(self, env)
+        """Raises `ConfigError` if the network does not map the states of `env` to what stands for its actions."""
+        n_actions, n_atoms = count_actions(self, env), 1
+        meaning = f"one value for each of the {n_actions} actions"
+        if self.distribution is not None:
+            n_atoms = self.distribution.n_atoms
+            meaning = f"{n_atoms} atoms for each of the {n_actions} actions"
         output = self.approximator.check(env.state_space())
-        if not isinstance(output, jax.ShapeDtypeStruct) or output.shape != (n_actions,):
+        if not isinstance(output, jax.ShapeDtypeStruct) or output.shape != (n_actions * n_atoms,):
             raise ConfigError(
-                f"for one state of {env.state_space()} the network gives {output}, expected shape ({n_actions},): one "
-                f"value for each of the {n_actions} actions; set the size of its last layer"
+                f"for one state of {env.state_space()} the network gives {output}, expected shape "
+                f"({n_actions * n_atoms},): {meaning}; set the size of its last layer"
             )
+
+
+def _checked_distribution(distribution: Any, loss: Any) -> Distribution | None:
+    if distribution is None:
+        return None
+    if not isinstance(distribution, Distribution):
+        raise ConfigError(
+            f"distribution is {named(distribution)}, expected CategoricalSupport(v_min, v_max, n_atoms), Quantiles(n) "
+            "or None"
+        )
+    if loss is not optax.squared_error:
+        raise ConfigError(
+            f"loss is {named(loss)} beside distribution {distribution}, which has a loss of its own; leave one out"
+        )
+    return distribution

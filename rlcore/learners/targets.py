@@ -20,11 +20,20 @@ def best_value(values: Array, mask: Any = None, chosen_by: Any = None) -> Array:
         `[...]`; 0 where no action is legal, as after the end of a game.
     """
     if chosen_by is not None:
-        legal = chosen_by if mask is None else jnp.where(mask, chosen_by, -jnp.inf)
-        best = jnp.take_along_axis(values, legal.argmax(-1)[..., None], axis=-1)[..., 0]
+        best = jnp.take_along_axis(values, best_action(chosen_by, mask)[..., None], axis=-1)[..., 0]
     else:
         best = (values if mask is None else jnp.where(mask, values, -jnp.inf)).max(-1)
     return best if mask is None else jnp.where(jnp.asarray(mask).any(-1), best, 0)
+
+
+def best_action(values: Array, mask: Any = None) -> Array:
+    """The index `[...]` of the best legal action, the first of several.
+
+    Args:
+        values: `[..., actions]`.
+        mask: `[..., actions]` bool, the legal actions; `None`: all.
+    """
+    return (values if mask is None else jnp.where(mask, values, -jnp.inf)).argmax(-1)
 
 
 def bellman_target(reward: Any, value: Any, gamma: Any, terminated: Any) -> Array:

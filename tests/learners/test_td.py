@@ -232,8 +232,8 @@ def test_a_bad_next_state_does_not_spoil_an_end():
 @pytest.mark.parametrize(
     ("named", "message"),
     [
-        ({"method": "SARSA"}, "method is 'SARSA', expected 'SARS'"),
-        ({"n": 1}, "n is 1, expected 0"),
+        ({"method": "sarsa"}, "method is 'sarsa', expected 'SARS'"),
+        ({"n": 1.5}, "n is 1.5, expected a whole number of at least 0"),
         ({"gamma": 1.5}, "gamma is 1.5, expected a finite number from 0 to 1"),
         ({"gamma": float("nan")}, "gamma is nan"),
         ({"alpha": 0.0}, "alpha is 0.0, expected a finite number above 0 and at most 1"),
