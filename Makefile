@@ -22,9 +22,14 @@ bench:
 	$(PYTHON) benchmarks/loop.py
 	$(PYTHON) benchmarks/tabular.py
 	$(PYTHON) benchmarks/compiled.py
+	$(PYTHON) benchmarks/buffers.py
+	$(PYTHON) benchmarks/games.py
 	$(PYTHON) benchmarks/densities.py
+	$(PYTHON) benchmarks/returns.py
+	$(PYTHON) benchmarks/networks.py
 	$(PYTHON) benchmarks/dqn_throughput.py
 	$(PYTHON) benchmarks/dqn_wall_clock.py
 
 proofs:
 	$(PYTHON) -m pytest -q -m proof
+	$(PYTHON) benchmarks/proofs.py

@@ -7,8 +7,10 @@ import gymnasium
 
 from rlcore.arguments import named
 from rlcore.errors import ConfigError, HookError
+from rlcore.games import Game
 from rlcore.hooks import Hook
 from rlcore.hooks.base import check_is_hook
+from rlcore.hooks.multi_agent import check_players
 from rlcore.interfaces import Environment, Explorer, Learner, Policy
 from rlcore.reset_conditions import ResetCondition, ResetIfAny
 from rlcore.stages import Stage, check_arguments, check_methods, check_written, is_written
@@ -50,6 +52,21 @@ def check_policy(policy: Policy, learns: bool) -> None:
     check_tree(policy, "policy")
     for _, part in walk(policy):
         _check_part(part, learns)
+
+
+def check_for_game(policy: Policy, hook: Hook, env: Any) -> None:
+    """Refuses, in a game, a policy that plays one player only and hooks that can't tell players apart.
+
+    Raises:
+        ConfigError: Which one, and what to write instead.
+    """
+    if isinstance(env, Game) and not policy.plays_games:
+        name, players = type(policy).__name__, ", ".join(map(repr, env.players()))
+        raise ConfigError(
+            f"{env.name} has the players {players}, but {name} is a policy of one player; expected "
+            f"MultiAgentPolicy({{player: policy}}), or SelfPlay({name}(...)) for all sides"
+        )
+    check_players(hook, env)
 
 
 def check_conditions(stop_condition: StopCondition, reset_condition: ResetCondition) -> None:

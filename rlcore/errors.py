@@ -6,7 +6,7 @@
     ├── ConfigError (also a ValueError)   a wrong argument, refused before the first step
     │   └── HookError                     a hook, condition or policy that could never be called rightly
     ├── EnvContractError                  an environment, or an action given to it, broke the contract
-    ├── CheckpointError                   a file of a saved experiment can't be used
+    ├── CheckpointError                   a saved file can't be used
     ├── WorkerError                       a worker process failed
     └── RunStoreError                     the store of runs can't be read or written
 
@@ -32,7 +32,7 @@ class EnvContractError(RLCoreError):
 
 
 class CheckpointError(RLCoreError):
-    """A checkpoint is missing, damaged or does not fit."""
+    """A saved file is missing, damaged or does not fit."""
 
 
 class WorkerError(RLCoreError):

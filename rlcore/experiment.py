@@ -9,9 +9,10 @@ import numpy as np
 
 from rlcore.arguments import check_whole
 from rlcore.compiled import CompiledRun
-from rlcore.composition import check_conditions, check_policy, expect
+from rlcore.composition import check_conditions, check_for_game, check_policy, expect
 from rlcore.environments import as_environment
 from rlcore.errors import ConfigError, shorten
+from rlcore.games import Game
 from rlcore.hooks import EmptyHook, Hook
 from rlcore.hooks.base import check_hook
 from rlcore.interfaces import Environment, Policy
@@ -91,6 +92,7 @@ class Experiment:
     def _check(self) -> None:
         check_policy(self.policy, learns=not isinstance(self.policy, _Player))
         check_hook(self.hook)
+        check_for_game(self.policy, self.hook, self.env)
         check_conditions(self.stop_condition, self.reset_condition)
         reset = self.reset_condition
         if type(reset) is not ResetIfEnvTerminated and not self.env.can_truncate_rows():
@@ -248,17 +250,29 @@ def evaluate(
     expect("policy", policy, Policy)
     check_whole("n_episodes", n_episodes)
     env = as_environment(env)
-    streams = [(part, part._key, part._count) for _, part in walk(policy) if isinstance(part, Random)]
+    if isinstance(env, Game):
+        raise ConfigError(
+            f"{env.name} has the players {', '.join(map(repr, env.players()))}, and each has returns of its own; use "
+            "rlcore.tournament.tournament({name: policy, ...}, env) to let policies play each other"
+        )
     quota = -(-n_episodes // (env.num_envs or 1))
     record = _Record(quota)
     limit = None if max_steps is None else ResetAfterNSteps(max_steps)
-    try:
+    with kept_streams(policy):
         Experiment(_Player(policy.greedy()), env, _Filled(record), record, limit, seed).run("eager")
+    returns, lengths = (np.concatenate(rows)[:n_episodes] for rows in (record.returns, record.lengths))
+    return Evaluation(returns.astype(np.float64), lengths.astype(np.int64))
+
+
+@contextlib.contextmanager
+def kept_streams(component: Any) -> Iterator[None]:
+    """Afterwards all random streams in `component` stand where they stood before."""
+    streams = [(part, part._key, part._count) for _, part in walk(component) if isinstance(part, Random)]
+    try:
+        yield
     finally:
         for stream, key, count in streams:
             stream._key, stream._count = key, count
-    returns, lengths = (np.concatenate(rows)[:n_episodes] for rows in (record.returns, record.lengths))
-    return Evaluation(returns.astype(np.float64), lengths.astype(np.int64))
 
 
 class _Player(Policy):
@@ -266,6 +280,7 @@ class _Player(Policy):
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
+        self.plays_games = policy.plays_games  # type: ignore[misc]
 
     def plan(self, env: Environment) -> Any:
         return self.policy.plan(env)

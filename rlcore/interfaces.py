@@ -13,6 +13,7 @@ import numpy as np
 from gymnasium import Space
 
 from rlcore.errors import ConfigError, RLCoreError, shorten
+from rlcore.priorities import write_priorities
 from rlcore.stages import Stage, called_by_push, not_written, overridden
 from rlcore.struct import cached, graft, static, struct
 
@@ -131,6 +132,8 @@ class Policy:
 
     __slots__ = ()
 
+    plays_games: ClassVar[bool] = False  # whether it acts for all players of a game, and is given the game itself
+
     def plan(self, env: Environment) -> Any:
         """The action for `env.state()`: an int for a single environment, `[num_envs]` for several."""
         raise not_written(self, "plan")
@@ -171,14 +174,24 @@ class Policy:
         return overridden(self, stage, Policy)
 
     def optimise(self, stage: Stage, trajectory: Any = None) -> None:
-        """Learns. A class that overrides it is called at every stage, after keeping."""
+        """Lets its `learner` learn, if there is one. A class that overrides it is called at every stage."""
+        learner = getattr(self, "learner", None)
+        if isinstance(learner, Learner):
+            learner.optimise(stage, trajectory)
 
     def learners(self, stage: Stage) -> list[Callable[..., None]]:
         """What to call with `(stage, trajectory=None)` at `stage`, in order to learn."""
-        return [self.optimise] if type(self).optimise is not Policy.optimise else []
+        if type(self).optimise is not Policy.optimise:
+            return [self.optimise]
+        learner = getattr(self, "learner", None)
+        return [learner.optimise] if isinstance(learner, Learner) and stage in learner.stages else []
 
     def greedy(self) -> "Policy":
         """A view for evaluation: no exploration, no learning, and no counter or random stream moves."""
+        return self
+
+    def of_player(self, player: Any) -> "Policy":
+        """The policy that plays for `player` in a game: itself, unless it is made of several."""
         return self
 
     def check(self, env: Environment) -> None:
@@ -294,7 +307,10 @@ class Learner:
         if trajectory is None:
             return
         for batch in trajectory:
-            self._metrics = self._update_compiled(batch) if self.update_is_jitted else self.update(batch)
+            metrics = self._update_compiled(batch) if self.update_is_jitted else self.update(batch)
+            if getattr(batch, "key", batch) is not None:  # prioritised, or several batches
+                metrics = write_priorities(self, trajectory, batch, metrics)
+            self._metrics = metrics
 
     def check(self, env: Environment) -> None:
         """Raises `ConfigError` if the learner can't value the states and actions of `env`.
@@ -304,6 +320,9 @@ class Learner:
         check = getattr(getattr(self, "approximator", None), "check", None)
         if callable(check):
             check(env.state_space())
+
+    def check_trajectory(self, trajectory: Any) -> None:
+        """Raises `ConfigError` if it can't learn from what `trajectory` shows; called when an agent is built."""
 
     def check_finite(self) -> None:
         """Raises `RLCoreError` if an update met numbers that are not finite; that update was not applied."""

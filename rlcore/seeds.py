@@ -125,7 +125,7 @@ def _check_alike(one: Experiment, other: Experiment, seed: int, other_seed: int)
             for name in type(part).__struct_fields__["static"]:
                 a, b = getattr(part, name), getattr(found, name)
                 if a != b:
-                    raise ConfigError(f"{path}.{name} differs {who}: {brief(a)} and {brief(b)}; {advice}")
+                    raise ConfigError(f"{path}.{name.lstrip('_')} differs {who}: {brief(a)} and {brief(b)}; {advice}")
         if not have_one_structure(first, second):
             raise ConfigError(f"the {root} has another structure {who}: {brief(first)} and {brief(second)}; {advice}")
         for name, a, b in zip(names_of(first, root), _shapes(first), _shapes(second), strict=True):

@@ -1,6 +1,7 @@
 """What the results of several seeds say together."""
 
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,37 @@ def bootstrap_interval(
     drawn = random_or_seeded(seed, "bootstrap_interval").integers(len(array), (n_resamples, len(array)))
     figures = np.asarray([statistic(array[rows]) for rows in drawn])
     low, high = np.quantile(figures, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0)
+    return (low, high) if low.ndim else (float(low), float(high))
+
+
+def wilson_interval(mean: Any, n: Any, confidence: float = 0.95) -> tuple[Any, Any]:
+    """The Wilson score interval of a mean of numbers between 0 and 1, such as a share of games won.
+
+    It is meant for zeros and ones; with values between, such as draws that count a half, it is wider than it had to be.
+
+    Args:
+        mean: `[...]`, in [0, 1].
+        n: `[...]` how many numbers each is the mean of; where it is 0 the interval is all of [0, 1].
+        confidence: How often the interval holds the true value, about; in (0, 1).
+
+    Returns:
+        The low and the high end: floats, or `[...]` float64.
+
+    Raises:
+        ConfigError: A mean outside [0, 1], a negative `n`, or a wrong confidence.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    mean, n = np.broadcast_arrays(np.asarray(mean, np.float64), np.asarray(n, np.float64))
+    if not ((mean >= 0) & (mean <= 1) & (n >= 0)).all():
+        raise ConfigError(f"mean is {shorten(repr(mean))} of n = {shorten(repr(n))}, expected from 0 to 1 of 0 or more")
+    if check_number("confidence", confidence, 0.0, 1.0, above=True) == 1.0:
+        raise ConfigError("confidence is 1.0, expected a number below 1, such as 0.95")
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    centre = (mean * n + z**2 / 2) / (n + z**2)
+    half = z / (n + z**2) * np.sqrt(n * mean * (1 - mean) + z**2 / 4)
+    low, high = np.where(mean > 0, np.clip(centre - half, 0, 1), 0.0), np.where(mean < 1, centre + half, 1.0).clip(0, 1)
+    low, high = np.where(n > 0, low, 0.0), np.where(n > 0, high, 1.0)
     return (low, high) if low.ndim else (float(low), float(high))
 
 

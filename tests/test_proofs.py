@@ -19,8 +19,8 @@ from rlcore.stop_conditions import StopAfterNSteps
 from rlcore.trajectories import BatchSampler, CircularTraces, InsertSampleRatioController, Trajectory
 
 
-def example(name):
-    path = Path(__file__).parents[1] / "examples" / f"{name}.py"
+def example(name, folder="examples"):
+    path = Path(__file__).parents[1] / folder / f"{name}.py"
     spec = importlib.util.spec_from_file_location(name, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -54,6 +54,14 @@ def test_compiled_q_learning_comes_within_a_hundredth_of_the_best_possible_retur
         with capsys.disabled():
             print(f"| {name} | {seed} | {learnt:.4f} | {best:.4f} |", flush=True)
         assert best - 0.01 <= learnt <= best + 1e-9
+
+
+@pytest.mark.parametrize(("env_id", "least"), [("CartPole-v1", 100.0), ("Acrobot-v1", -350.0)])
+def test_the_agent_of_the_proofs_gets_far_beyond_chance_in_a_few_steps(env_id, least, monkeypatch):
+    """The short form of `benchmarks/proofs.py`: the last twenty episodes; chance returns 22 and -499."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    curve, _ = example("proofs", "benchmarks").learn(env_id, seed=0, n_steps=12_000, n_evaluated=1)
+    assert curve[-1] > least
 
 
 class LargestValue(Hook):

@@ -1,11 +1,11 @@
-"""Interquartile means and bootstrap intervals."""
+"""Interquartile means, bootstrap and Wilson intervals."""
 
 import numpy as np
 import pytest
 import scipy.stats
 
 from rlcore.errors import ConfigError
-from rlcore.statistics import bootstrap_interval, interquartile_mean
+from rlcore.statistics import bootstrap_interval, interquartile_mean, wilson_interval
 
 
 def test_the_middle_half_by_hand():
@@ -62,3 +62,22 @@ def test_the_same_seed_gives_the_same_interval_and_curves_give_arrays():
 def test_bad_arguments(values, arguments, message):
     with pytest.raises(ConfigError, match=message):
         bootstrap_interval(values, **arguments)
+
+
+@pytest.mark.parametrize(("wins", "n"), [(0, 10), (10, 10), (3, 7), (950, 1000), (0, 1)])
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.999])
+def test_the_wilson_interval_is_scipys(wins, n, confidence):
+    expected = scipy.stats.binomtest(wins, n).proportion_ci(confidence, method="wilson")
+    assert wilson_interval(wins / n, n, confidence) == pytest.approx((expected.low, expected.high))
+
+
+def test_wilson_intervals_of_arrays_and_of_nothing():
+    low, high = wilson_interval([0.5, 0.0], [4, 0])
+    assert (low[0], high[0]) == wilson_interval(0.5, 4)
+    assert (low[1], high[1]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("mean", "n", "confidence"), [(1.1, 5, 0.9), (-0.1, 5, 0.9), (0.5, -1, 0.9), (0.5, 5, 1.0)])
+def test_wilson_intervals_of_wrong_numbers(mean, n, confidence):
+    with pytest.raises(ConfigError):
+        wilson_interval(mean, n, confidence)

@@ -12,6 +12,7 @@ from rlcore.compiled.parts import agent_of, learner_of
 from rlcore.environments.world import World, insert_tapes, remove_tapes, streams
 from rlcore.errors import ConfigError
 from rlcore.leaves import select, settled
+from rlcore.priorities import write_priorities
 from rlcore.reset_conditions import ResetIfEnvTerminated
 from rlcore.stages import Stage
 from rlcore.struct import copy, struct
@@ -67,13 +68,17 @@ def step(course: Course, needs_state: bool) -> dict[str, Any]:
 
 
 def learn(course: Course) -> dict[str, Any]:
-    """One update: its metrics, and whether all updates of a network were finite."""
-    learner = learner_of(course.policy)
-    metrics = dict(learner.update(agent_of(course.policy).trajectory.sample()))
+    """One update: its metrics, and whether all updates of a network were finite and all priorities sound."""
+    learner, trajectory = learner_of(course.policy), agent_of(course.policy).trajectory
+    batch = trajectory.sample()
+    metrics = write_priorities(learner, trajectory, batch, dict(learner.update(batch)))
+    answer = {"metrics": metrics}
     approximator: Any = getattr(learner, "approximator", None)
-    if not hasattr(approximator, "optimiser_state"):
-        return {"metrics": metrics}
-    return {"metrics": metrics, "is_finite": approximator.is_finite}
+    if hasattr(approximator, "optimiser_state"):
+        answer["is_finite"] = approximator.is_finite
+    if hasattr(trajectory.container, "is_sound"):
+        answer["is_sound"] = jnp.asarray(trajectory.container.is_sound)
+    return answer
 
 
 def has_episode_stages(policy: Any, reset_condition: Any) -> bool:

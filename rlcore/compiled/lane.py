@@ -13,6 +13,7 @@ from rlcore.compiled.parts import agent_of, learner_of
 from rlcore.compiled.prepare import Traced, course_of
 from rlcore.compiled.recorded import RecordedEnvironment
 from rlcore.compiled.schedule import Schedule
+from rlcore.errors import ConfigError
 from rlcore.interfaces import Environment, Policy
 from rlcore.leaves import entered, returned
 from rlcore.reset_conditions import ResetIfEnvTerminated
@@ -97,6 +98,9 @@ class Lane:
             states: Where they led and where the next ones start, or `None`.
             learnt: What `learn` answered, `[updates, ...]`.
             updates: How many updates came after each step.
+
+        Raises:
+            ConfigError: An update gave priorities that can't be used.
         """
         at, metrics = np.repeat(np.arange(len(updates)), updates), learnt.get("metrics", {})
         self._course, self._last = course, block
@@ -115,6 +119,12 @@ class Lane:
         self._was_finite = bool(np.all(learnt.get("is_finite", True)))
         self._env.feed(self.experiment.policy, block, states, _fault(block, unsound, self.experiment.env), notify)
         self._go_on()
+        if not np.all(learnt.get("is_sound", True)):
+            raise ConfigError(
+                f"an update of {type(self._learner).__name__} gave priorities that are negative, NaN or too large, "
+                "which were ignored; expected finite numbers of at least 0 such as |TD error|; engine='eager' shows "
+                "which row"
+            )
 
     def check_finite(self, kept: Callable[[], Any]) -> None:
         """Raises `RLCoreError` if an update of the chunk was not finite; what was `kept` goes back to the optimiser."""

@@ -10,7 +10,7 @@ from rlcore.environments.world import World
 from rlcore.errors import ConfigError
 from rlcore.interfaces import Learner
 from rlcore.leaves import shapes_of
-from rlcore.policies import Agent
+from rlcore.policies import Agent, OfflineAgent
 from rlcore.stages import Stage
 from rlcore.struct import copy, static, struct, walk
 from rlcore.trajectories import Controller
@@ -22,7 +22,7 @@ def agent_of(policy: Any) -> Any:
     Raises:
         ConfigError: There are several.
     """
-    agents = [part for _, part in walk(policy) if isinstance(part, Agent)]
+    agents = [part for _, part in walk(policy) if isinstance(part, Agent | OfflineAgent)]
     if len(agents) > 1:
         raise ConfigError(
             f"the policy holds {len(agents)} agents, expected at most one: only one memory is learnt from"
@@ -80,16 +80,18 @@ def without_controller(policy: Any, notes: Notes | None = None) -> Any:
 
 
 def allocate(policy: Any, world: World) -> None:
-    """Fixes the shapes of what the agent in `policy` stores."""
+    """Fixes the shapes of what the agent in `policy` stores, if it stores anything yet to come."""
     agent = agent_of(policy)
-    if agent is None:
+    if agent is None or (isinstance(agent, OfflineAgent) and agent.offline_behavior.is_done()):
         return
     shapes = shapes_of(without_controller(policy), "policy")
 
     def look(policy: Any, world: World) -> dict[str, Any]:
         env = TracedEnvironment(world)
-        action, state, mask = policy.plan(env), env.state(), env.legal_action_mask()
-        extras = dict(agent_of(policy).policy.extras) or None
+        agent = agent_of(policy)
+        actor: Any = agent.offline_behavior.agent if isinstance(agent, OfflineAgent) else policy
+        action, state, mask = actor.plan(env), env.state(), env.legal_action_mask()
+        extras = dict(actor.extras if isinstance(agent, OfflineAgent) else agent.policy.extras) or None
         return {
             "state": state,
             "action": action,

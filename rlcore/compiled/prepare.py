@@ -71,6 +71,8 @@ def check_parts(policy: Policy, env: Any, reset_condition: Any) -> None:
 
 def _check_part(path: str, part: Any) -> None:
     kind = type(part)
+    if why := getattr(part, "why_untraced", ""):
+        raise ConfigError(why)
     if not is_struct(part):
         raise ConfigError(
             f"{path} is of class {kind.__name__}, which is no @struct, so a trace could not keep what it changes; "

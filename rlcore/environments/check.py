@@ -14,11 +14,14 @@ from rlcore.environments.check_answers import same
 from rlcore.environments.check_faces import _Face, counted_resets, face_of, has_streams, missing_methods
 from rlcore.environments.check_rollout import NO_RESET, _Rollout
 from rlcore.environments.contract import misspelt_methods, takes_seed
+from rlcore.environments.game import GameEnvironment
+from rlcore.environments.libraries import wrap_game
 from rlcore.environments.single import SingleEnvironment
 from rlcore.environments.spaces import indexed_from_zero, shown
 from rlcore.environments.vector import VectorEnvironment
 from rlcore.environments.vector_kinds import check_rows_agree, mode_of
 from rlcore.errors import ConfigError, EnvContractError
+from rlcore.games import Game
 from rlcore.interfaces import Environment
 from rlcore.random import check_seed
 
@@ -37,7 +40,7 @@ def check_environment(env: Any, n_steps: int = 400, seed: int | None = 0) -> Non
 
     Raises:
         EnvContractError: Lists all problems: what came, what was expected, where first, and the fix.
-        ConfigError: Something that is no environment, or a wrong argument.
+        ConfigError: Something that is no environment, a game, or a wrong argument.
     """
     check_whole("n_steps", n_steps)
     if seed is not None:
@@ -58,6 +61,8 @@ def _source_of(env: Any) -> tuple[Any, str]:
             return gymnasium.make(env, disable_env_checker=True), env
         except gymnasium.error.Error as error:
             raise ConfigError(f"env is {env!r}, expected the id of a Gymnasium environment: {error}") from error
+    if isinstance(env, Game | GameEnvironment) or wrap_game(env) is not None:
+        raise ConfigError(f"env is {env!r}, a game of several players; check it with check_game")
     if isinstance(env, SingleEnvironment | VectorEnvironment):
         return env.source, env.name
     if isinstance(env, gymnasium.Env | VectorEnv):

@@ -2,7 +2,7 @@
 
 import difflib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gymnasium import Space
@@ -30,7 +30,7 @@ _HABITS = {
 
 def contract_problems(env: Environment) -> Iterator[tuple[str, str]]:
     """What `env` lacks, or has in another form than the adapter calls: what came and was expected, and the fix."""
-    name, missing = type(env).__name__, [method for method in _REQUIRED if not _is_written(env, method)]
+    name, missing = type(env).__name__, [method for method in _REQUIRED if not is_written(env, Environment, method)]
     if missing:
         plural = "s" if len(missing) > 1 else ""
         fix = f"write {', '.join(map(_definition, missing))}"
@@ -44,16 +44,18 @@ def contract_problems(env: Environment) -> Iterator[tuple[str, str]]:
         if not callable(value):
             came, fix = "a property" if is_property else shown(value), f"write {_definition(method)}"
             yield f"{name}.{method} is {came}, expected a method", f"{fix}, and keep what it answers in self._{method}"
-        elif error := _call_error(value, *arguments):
+        elif error := call_error(value, *arguments):
             came = f"{name}.{method}{inspect.signature(value)}"
             call = f"{method}({', '.join(arguments)})"
             yield f"{came} can't be called as {call} ({error})", f"write {_definition(method)}"
 
 
-def misspelt_methods(env: Environment) -> Iterator[tuple[str, str]]:
-    """Methods whose names look like one of an `Environment` that the class does not write."""
-    name, base = type(env).__name__, set(dir(Environment))
-    unwritten = [method for method in _METHODS if not _is_written(env, method)]
+def misspelt_methods(
+    env: Environment, contract: type = Environment, methods: Iterable[str] = _METHODS
+) -> Iterator[tuple[str, str]]:
+    """Methods whose names look like one of `methods` of `contract` that the class does not write."""
+    name, base = type(env).__name__, set(dir(contract))
+    unwritten = [method for method in methods if not is_written(env, contract, method)]
     for own in sorted(name for name in dir(env) if name not in base and not name.startswith("_")):
         nearest = difflib.get_close_matches(_HABITS.get(own, own), unwritten, n=1, cutoff=0.75)
         if nearest and _is_code(_static(env, own)):
@@ -63,7 +65,7 @@ def misspelt_methods(env: Environment) -> Iterator[tuple[str, str]]:
 
 def takes_seed(env: Environment) -> bool:
     """Whether `reset` can be given a seed."""
-    return not _call_error(env.reset, seed=0)
+    return not call_error(env.reset, seed=0)
 
 
 def space_of(env: Environment, kind: str) -> Any:
@@ -72,8 +74,9 @@ def space_of(env: Environment, kind: str) -> Any:
     return space if isinstance(space, Space) else space()
 
 
-def _is_written(env: Environment, method: str) -> bool:
-    return _static(env, method) is not _static(Environment, method)
+def is_written(env: Environment, contract: type, method: str) -> bool:
+    """Whether the object or its class has a method other than that of `contract`."""
+    return _static(env, method) is not _static(contract, method)
 
 
 def _static(owner: Any, name: str) -> Any:
@@ -90,7 +93,7 @@ def _definition(method: str) -> str:
     return f"def {method}({', '.join(arguments)})"
 
 
-def _call_error(method: Any, *arguments: Any, **named: Any) -> str:
+def call_error(method: Any, *arguments: Any, **named: Any) -> str:
     """Why a function can't be called so; empty if it can, or if it doesn't tell its signature."""
     try:
         signature = inspect.signature(method)

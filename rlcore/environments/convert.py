@@ -8,30 +8,34 @@ from gymnasium.vector import AutoresetMode
 
 from rlcore.arguments import check_whole, named
 from rlcore.environments.contract import contract_problems, space_of, takes_seed
+from rlcore.environments.game import EMPTY_EPISODES, GameEnvironment
+from rlcore.environments.game_contract import game_problems
 from rlcore.environments.jax_environment import JaxEnvironment, JaxEnvironments
-from rlcore.environments.libraries import wrap_functional
+from rlcore.environments.libraries import wrap_functional, wrap_game
 from rlcore.environments.single import SingleEnvironment
 from rlcore.environments.transforms import _Transforms, check_transforms
 from rlcore.environments.vector import VectorEnvironment
 from rlcore.errors import ConfigError, EnvContractError
+from rlcore.games import Game
 from rlcore.interfaces import Environment
 from rlcore.struct import is_struct
-
-EMPTY_EPISODES = 100
 
 
 def as_environment(
     env: Any, state: Any = None, action: Any = None, reward: Any = None, num_envs: int | None = None
-) -> SingleEnvironment | VectorEnvironment:
+) -> SingleEnvironment | VectorEnvironment | GameEnvironment:
     """Puts the adapter around an environment that the loop and policies need; an adapter comes back as it is.
 
     Args:
         env: A Gymnasium id, a Gymnasium environment, vector environment or functional environment, a gymnax or pgx
             environment, or an `Environment` of your own, which is a JAX environment if it is a `@struct` whose methods
-            can be traced.
+            can be traced; or a game: a `Game` of your own, an AEC or Parallel environment of PettingZoo, a
+            `pyspiel.Game`. Of a game the functions below are applied to the states, actions and rewards of each player.
         state: A function from the environment's state to the one that policies see, or a pair of it and its space;
             without a space it is found by transforming one element of the environment's space. Several
-            environments: it gets and gives all rows at once.
+            environments: it gets and gives all rows at once. Or `StackFrames`, so that a state is the latest frames of
+            its episode, or a pair of a function, which makes a frame of the environment's state, and `StackFrames`.
+            The adapter keeps stacks of its own, one for each environment; the one given says shape and dtype only.
         action: A function from the policy's action to the environment's, or a pair of it and the space that the
             policy chooses from; without a space that is the environment's own.
         reward: A function from the environment's reward to the one that is learnt from.
@@ -45,10 +49,13 @@ def as_environment(
     Source: Julia `StateTransformedEnv`, `ActionTransformedEnv`, `RewardTransformedEnv` are the three functions.
     """
     transforms = check_transforms(state, action, reward)
-    if isinstance(env, SingleEnvironment | VectorEnvironment):
-        if transforms != (None, None, None) or num_envs is not None:
+    if isinstance(env, SingleEnvironment | VectorEnvironment | GameEnvironment):
+        if transforms != _Transforms() or num_envs is not None:
             raise ConfigError("env is an adapter already, so it takes no functions; pass the environment inside it")
         return env
+    game = env if isinstance(env, Game) else wrap_game(env)
+    if game is not None:
+        return _game(env, game, transforms, num_envs)
     env = wrap_functional(env) or env
     if isinstance(env, str):
         env = _make(env, num_envs)
@@ -63,8 +70,8 @@ def as_environment(
     if isinstance(env, Environment):
         return _own(env, transforms, num_envs)
     raise ConfigError(
-        f"env is {named(env)}, expected a Gymnasium id, environment or vector environment, or an rlcore Environment"
-        + ("; pass an instance, not the class" if isinstance(env, type) else "")
+        f"env is {named(env)}, expected a Gymnasium id, environment or vector environment, an rlcore Environment, or a "
+        "game of PettingZoo or OpenSpiel" + ("; pass an instance, not the class" if isinstance(env, type) else "")
     )
 
 
@@ -83,6 +90,18 @@ def _make(name: str, num_envs: int | None) -> Any:
         )
     except gymnasium.error.Error as error:
         raise ConfigError(f"env is {name!r}, expected the id of a Gymnasium environment: {error}") from error
+
+
+def _game(source: Any, game: Any, transforms: _Transforms, num_envs: int | None) -> GameEnvironment:
+    if num_envs is not None or transforms.stack is not None:
+        came = f"num_envs is {num_envs}" if num_envs is not None else "state is StackFrames"
+        raise ConfigError(f"{came}, expected None for the game {source}; a game is played one at a time, unstacked")
+    problems = [f"{what}; {fix}" for what, fix in game_problems(game)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    name = getattr(game, "name", None)
+    name = name if isinstance(name, str) else type(game).__name__
+    return GameEnvironment(source, game, name, transforms)
 
 
 def _gymnasium(env: gymnasium.Env, transforms: _Transforms) -> SingleEnvironment:

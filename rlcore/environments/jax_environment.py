@@ -67,8 +67,7 @@ class JaxEnvironment(SingleEnvironment):
         elif self._fresh is None:
             self.world, facts = _reset(self.world)
         else:
-            self.world.core = self._fresh
-            facts = _facts(self.world)
+            self.world, facts = _begin_at(self.world, self._fresh)
         self._fresh = None
         graft(self.source, self.world.core)
         state, mask, _, terminated, truncated = _on_host(self._state_space, facts)
@@ -191,7 +190,8 @@ def _checked_form(env: Environment, num_envs: int | None, transforms: _Transform
 
 def seen_spaces(form: Form, rows: int | None) -> tuple[spaces.Space, spaces.Space]:
     """The spaces of the states that policies see and of the actions that they choose, both from 0."""
-    return indexed_from_zero(form.changed_space), form.transforms.action_space(form.action_space)
+    state_space = form.transforms.stacked(indexed_from_zero(form.changed_space))
+    return state_space, form.transforms.action_space(form.action_space)
 
 
 def _info(mask: Any) -> dict[str, Any]:
@@ -267,7 +267,7 @@ def _start(world: World) -> tuple[World, Facts]:
         leaves = jax.vmap(begin, out_axes=axes, axis_size=world.num_envs)(keys)
     else:
         leaves = begin(keys)
-    world.core = jax.tree.unflatten(structure[0], leaves)
+    world.begin_at(jax.tree.unflatten(structure[0], leaves))
     return world, world.facts()
 
 
@@ -278,8 +278,9 @@ def _reset(world: World) -> tuple[World, Facts]:
 
 
 @jax.jit
-def _facts(world: World) -> Facts:
-    return world.facts()
+def _begin_at(world: World, core: Any) -> tuple[World, Facts]:
+    world.begin_at(core)
+    return world, world.facts()
 
 
 @jax.jit

@@ -52,7 +52,9 @@ class SingleEnvironment(Environment):
         self._action_space = transforms.action_space(action_space)
         self._begin = begin
         self._take_step = _transformed(take_step, self._inside, transforms.reward)
-        self._read = _changed(state_reader(own_space, may_keep=True), transforms.state_change(own_space))
+        self._stack = transforms.new_stack()
+        read = _changed(state_reader(own_space, may_keep=True), transforms.state_change(own_space))
+        self._read = _changed(read, None if self._stack is None else self._stack.push)
         self._write = transforms.writer(action_space)
         self._read_mask = transforms.mask_reader(action_space)
         self._n_direct = self._start = 0  # how many actions need nothing but the start added
@@ -91,6 +93,8 @@ class SingleEnvironment(Environment):
         seed, self._seed = self._seed if seed is None else seed, None
         self.episode, self.step, self._action = self.episode + 1, 0, None
         self._over, self._ended = True, _NOBODY
+        if self._stack is not None:
+            self._stack.reset()
         answer = self._begin(seed)
         try:
             observation, info = take_mask(*answer, self._inside)

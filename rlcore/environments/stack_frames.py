@@ -52,16 +52,35 @@ class StackFrames:
         Raises:
             ConfigError: `frame` has another shape, or a dtype that would lose its kind (floats among whole numbers).
         """
-        xp = namespace(self.frames, frame)
-        frame = xp.asarray(frame)
-        shape, dtype = self.frames.shape[1:], self.frames.dtype
-        if frame.shape != shape:
-            raise ConfigError(f"frame has shape {frame.shape}, expected {shape}, one of the {len(self.frames)} frames")
-        if not np.can_cast(frame.dtype, dtype, "same_kind"):
-            raise ConfigError(f"frame has dtype {frame.dtype}, expected one that fits into {dtype}; convert it before")
-        self.frames = xp.concatenate([self.frames[1:], frame[None].astype(dtype)])
+        frame = namespace(self.frames, frame).asarray(frame)
+        check_frame("frame", frame, self.frames)
+        self.frames = pushed(self.frames, frame)
         return self.frames
 
     def reset(self) -> None:
         """Forgets all frames: the stack is zeros."""
         self.frames = namespace(self.frames).zeros_like(self.frames)
+
+
+def check_frame(what: str, frame: Any, stack: Any) -> None:
+    """Refuses a frame that does not fit into a stack `[n_frames, ...]`; of both only shape and dtype are looked at.
+
+    Raises:
+        ConfigError: `frame` has another shape, or a dtype that would lose its kind (floats among whole numbers).
+    """
+    n_frames, *shape = stack.shape
+    if tuple(frame.shape) != tuple(shape):
+        raise ConfigError(
+            f"{what} has shape {tuple(frame.shape)}, expected {tuple(shape)}, one of the {n_frames} frames"
+        )
+    if not np.can_cast(frame.dtype, stack.dtype, "same_kind"):
+        raise ConfigError(
+            f"{what} has dtype {frame.dtype}, expected one that fits into {stack.dtype}; convert it before"
+        )
+
+
+def pushed(frames: Array, frame: Array, axis: int = 0) -> Array:
+    """`frames` without the oldest and with `frame` as the latest along `axis`; a new array."""
+    xp = namespace(frames, frame)
+    kept = frames[(slice(None),) * axis + (slice(1, None),)]
+    return xp.concatenate([kept, xp.expand_dims(frame, axis).astype(frames.dtype)], axis=axis)

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from rlcore.blame import explained
 from rlcore.environments.contract import space_of
 from rlcore.environments.masks import without_mask
-from rlcore.environments.spaces import range_of
+from rlcore.environments.spaces import range_of, shape_of
 from rlcore.environments.transforms import _Transforms
 from rlcore.errors import ConfigError
 from rlcore.fixed import Fixed
@@ -29,7 +29,7 @@ class Form(NamedTuple):
 
     Attributes:
         state_space: The environment's own.
-        changed_space: That of the state function's answers.
+        changed_space: That of the state function's answers; if frames are stacked, of one frame.
         action_space: The environment's own.
         transforms: The functions of `as_environment`.
         core: The environment with shapes and types in place of its leaves, as it is from the first `reset` on.
@@ -62,6 +62,11 @@ class Form(NamedTuple):
         """The policy's state for the environment's, which counts from 0."""
         change = self.transforms.function("state")
         return state if change is None else from_zero(self.changed_space, change(state))
+
+    def no_frames(self, rows: int | None) -> Any:
+        """Stacks of zeros `[n_frames, ...]`, with `rows` `[rows, n_frames, ...]`; `None` if frames aren't stacked."""
+        stack = self.transforms.stack
+        return None if stack is None else jnp.zeros(shape_of(stack, rows), stack.dtype)
 
     def seen_reward(self, reward: Any) -> Any:
         """The policy's reward for the environment's."""
@@ -101,7 +106,7 @@ def form_of(env: Environment, transforms: _Transforms, rows: int | None) -> Fixe
     """The `Form` of a JAX environment, equal for two that are built alike.
 
     Raises:
-        ConfigError: It can't be traced, with the reason.
+        ConfigError: It can't be traced, with the reason, or its states don't fit into the stack.
     """
     name = type(env).__name__
     if not is_struct(env):
@@ -110,6 +115,7 @@ def form_of(env: Environment, transforms: _Transforms, rows: int | None) -> Fixe
     if without_mask(own, action_space)[0]:
         raise ConfigError(f"{name} answers its action mask as a part of the state, not in legal_action_mask()")
     changed = transforms.raw_state_space(own, rows)
+    transforms.stacked(changed)
     try:
         steady = _steady(env, action_space)
     except ConfigError as error:

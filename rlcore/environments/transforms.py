@@ -11,6 +11,7 @@ from gymnasium import spaces
 from rlcore.environments.masks import MaskReader, mask_reader
 from rlcore.environments.readers import state_reader
 from rlcore.environments.spaces import indexed_from_zero
+from rlcore.environments.stack_frames import StackFrames, check_frame
 from rlcore.environments.writers import Writer, action_writer
 from rlcore.errors import ConfigError, EnvContractError
 
@@ -20,23 +21,44 @@ Function = Callable[[Any], Any]
 class _Transforms(NamedTuple):
     """Optional functions of `as_environment`; `state` and `action` may be pairs `(function, space)`.
 
-    `space` is always the environment's own, `rows` the number of environments side by side.
+    `stack` is the space of stacks, if what the state function answers is a frame of one. Otherwise `space` is always
+    the environment's own, `rows` the number of environments side by side.
     """
 
     state: Any = None
     action: Any = None
     reward: Function | None = None
+    stack: spaces.Box | None = None
 
     def function(self, name: str) -> Function | None:
         """The function of the `state` or the `action` alone."""
         return _pair(name, getattr(self, name))[0]
 
     def state_space(self, space: spaces.Space, rows: int | None = None) -> spaces.Space:
-        """The space of states, discrete ones from 0: the given one, or found by transforming an element of `space`."""
-        return indexed_from_zero(self.raw_state_space(space, rows))
+        """The space of states, discrete ones from 0: of stacks, or as the function answers them."""
+        return self.stacked(indexed_from_zero(self.raw_state_space(space, rows)))
+
+    def stacked(self, frame: spaces.Space) -> spaces.Space:
+        """The space of stacks for that of a frame; of frames if they are not stacked.
+
+        Raises:
+            ConfigError: Such frames don't fit into the stack.
+        """
+        if self.stack is None:
+            return frame
+        if isinstance(frame, spaces.Dict | spaces.Tuple):
+            raise ConfigError(
+                f"a state is one of {frame}, expected one array to stack; select it: state=(function, StackFrames(...))"
+            )
+        check_frame("a state, as it comes from the state function if there is one,", frame, self.stack)
+        return self.stack
+
+    def new_stack(self) -> StackFrames | None:
+        """A stack of frames without any yet; `None` if they are not stacked."""
+        return None if self.stack is None else StackFrames(self.stack.shape, self.stack.dtype)
 
     def raw_state_space(self, space: spaces.Space, rows: int | None) -> spaces.Space:
-        """The same as the function answers them, whatever they count from."""
+        """The space of what the function answers: the given one, or found by transforming an element of `space`."""
         function, given = _pair("state", self.state)
         if function is None or given is not None:
             return given or space
@@ -110,12 +132,22 @@ def check_transforms(state: Any, action: Any, reward: Any) -> _Transforms:
     """The transforms of `as_environment`.
 
     Raises:
-        ConfigError: Something else than a function, or a pair of a function and a space.
+        ConfigError: Something else than a function, or a pair of a function and a space or stack.
     """
+    stack = None
+    if isinstance(state, StackFrames):
+        state, stack = None, _space_of_stacks(state)
+    elif isinstance(state, tuple) and len(state) == 2 and isinstance(state[1], StackFrames):
+        state, stack = state[0], _space_of_stacks(state[1])
     _pair("state", state), _pair("action", action)
     if reward is not None and not callable(reward):
         raise ConfigError(f"reward is {reward!r}, expected a function of the reward")
-    return _Transforms(state, action, reward)
+    return _Transforms(state, action, reward, stack)
+
+
+def _space_of_stacks(stack: StackFrames) -> spaces.Box:
+    frames = stack.frames
+    return spaces.Box(*_bounds(frames.dtype), frames.shape, frames.dtype.type)
 
 
 def _pair(name: str, given: Any) -> tuple[Function | None, spaces.Space | None]:
@@ -160,5 +192,8 @@ def _space_of(state: Any, before: Any, rows: int | None) -> spaces.Space:
     if array.dtype.kind in "iu" and not shape and isinstance(before, spaces.Discrete):
         return before
     dtype = np.dtype(np.int8) if array.dtype.kind == "b" else array.dtype
-    low, high = (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
-    return spaces.Box(low, high, shape, dtype.type)
+    return spaces.Box(*_bounds(dtype), shape, dtype.type)
+
+
+def _bounds(dtype: np.dtype) -> tuple[float, float]:
+    return (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)

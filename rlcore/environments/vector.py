@@ -9,6 +9,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 
 from rlcore.environments.masks import KEY, take_mask, without_mask
 from rlcore.environments.readers import flags_reader, reward_reader, state_reader
+from rlcore.environments.row_states import RowStates
 from rlcore.environments.rows import chosen_rows, copy_rows, row_of, share_arrays, write_row
 from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
@@ -48,7 +49,8 @@ class VectorEnvironment(Environment):
         self._action_space = transforms.action_space(action_space)
         self._take_step = env.step
         self._read, self._read_row = state_reader(own_space, self.num_envs), state_reader(own_space)
-        self._change = transforms.state_change(own_space, self.num_envs)
+        change, stack = transforms.state_change(own_space, self.num_envs), transforms.new_stack()
+        self._states = None if change is None and stack is None else RowStates(change, stack, self.num_envs)
         self._change_reward = transforms.reward
         self._write = transforms.writer(action_space, self.num_envs)
         self._read_mask = transforms.mask_reader(action_space, self.num_envs)
@@ -89,7 +91,7 @@ class VectorEnvironment(Environment):
         self.step = 0
         self._forget()
         observation, info = self._begin(seed=seeds)
-        self._take_state(self._checked("state", self._read, observation), info)
+        self._take_state(self._checked("state", self._read, observation), info, begun=self._all)
 
     def _begin(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
         answer = self.source.reset(**arguments)
@@ -138,11 +140,15 @@ class VectorEnvironment(Environment):
         self._moved = self._all
         if terminated is not None or truncated is not None or self._ended:  # else nobody ended, as in the last step
             self._take_ends(terminated, truncated)
-        self._take_state(seen, info)
+        self._take_state(seen, info, begun=None if self._moved is self._all else ~self._moved)
 
-    def _take_state(self, seen: Any, info: dict[str, Any]) -> None:
+    def _take_state(self, seen: Any, info: dict[str, Any], begun: np.ndarray | None) -> None:
+        """Takes in what is seen; in the rows `begun` (`None`: none) it is the first of an episode."""
         self._seen = seen
-        self._state = self._next_state = seen if self._change is None else self._change(seen)
+        if self._states is None:
+            self._state = self._next_state = seen
+        elif not (self._ended and self._mode is AutoresetMode.SAME_STEP):  # else the true last states come first
+            self._state = self._next_state = self._states.follow(seen, begun)
         self._mask = self._next_mask = None
         if info:  # masks of a same-step reset are those of the next episodes already
             exempt = self._none if self._mode is AutoresetMode.SAME_STEP else self._over
@@ -193,7 +199,7 @@ class VectorEnvironment(Environment):
         if mask is not None or self._mask is not None:
             self._mask = np.where(rows[:, None], _or_all(mask), _or_all(self._mask))
         self._seen = chosen_rows(rows, self._checked("state", self._read, observation), self._seen)
-        self._state = self._seen if self._change is None else self._change(self._seen)
+        self._state = self._seen if self._states is None else self._states.restart(rows, self._seen)
 
     def _take_finals(self, info: dict[str, Any]) -> None:
         """The true last states, and their masks, of the rows that were reset in the same step."""
@@ -214,7 +220,10 @@ class VectorEnvironment(Environment):
                 next_mask = np.ones((self.num_envs, int(getattr(self._action_space, "n", 0))), bool)
             if next_mask is not None:
                 next_mask[row] = self._final_mask(of_row.get(KEY), row)
-        self._next_state = last if self._change is None else self._change(last)
+        self._next_state = last
+        if self._states is not None:
+            self._next_state = self._states.follow(last)
+            self._state = self._states.restart(self._over, self._seen)
         self._next_mask = next_mask
 
     def _final_mask(self, raw_mask: Any, row: int) -> Any:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from rlcore.environments.stack_frames import pushed
 from rlcore.environments.traced import Form, from_zero
 from rlcore.errors import EnvContractError
 from rlcore.fixed import Fixed
@@ -36,6 +37,7 @@ class World:
     Attributes:
         core: The environment; with `num_envs` its leaves that ever change have a leading axis.
         tapes: Where the streams in `core` read their numbers, one entry each; `None`: from themselves.
+        frames: The latest frames of the episode, `[n_frames, ...]`; `None` if states aren't stacked.
         num_envs: How many copies; `None`: a single one, without a leading axis.
         form: A `Form`.
         fresh: The core where the next episode would start, after `act`.
@@ -43,6 +45,7 @@ class World:
 
     core: Any
     tapes: Any
+    frames: Any
     num_envs: int | None = static()
     form: Fixed = static()
     fresh: Any = cached()
@@ -50,19 +53,39 @@ class World:
     def __init__(self, core: Any, num_envs: int | None, form: Fixed) -> None:
         self.core, self.num_envs, self.form = core, num_envs, form
         self.tapes = tuple(None for _ in streams(core))
+        self.frames = form.value.no_frames(num_envs)
 
     def reset(self) -> None:
         """Begins an episode, in every row."""
-        (self.core,), self.tapes = self._stepped(_begin)
+        (core,), self.tapes = self._stepped(_begin)
+        self.begin_at(core)
+
+    def begin_at(self, core: Any) -> None:
+        """Begins an episode where `core` stands, in every row."""
+        self.core, self.frames = core, self._first_frames(core)
 
     def act(self, action: Any) -> None:
         """Takes a step, and prepares the next start; `action` counts from 0."""
         form: Form = self.form.value
         (self.core, self.fresh), self.tapes = self._stepped(_advance, form.own_action(action))
+        if self.frames is not None:
+            self.frames = pushed(self.frames, self._seen(self.core)[0], self._axis_of_frames())
 
     def restart(self, over: Any) -> None:
         """Puts those that are `over` at their next start."""
+        if self.frames is not None:
+            self.frames = select(over, self._first_frames(self.fresh), self.frames)
         self.core = select(over, self.fresh, self.core)
+
+    def _first_frames(self, core: Any) -> Any:
+        """The stacks of an episode's first state; `None` if nothing is stacked."""
+        form: Form = self.form.value
+        if form.transforms.stack is None:
+            return None
+        return pushed(form.no_frames(self.num_envs), self._seen(core)[0], self._axis_of_frames())
+
+    def _axis_of_frames(self) -> int:
+        return 0 if self.num_envs is None else 1
 
     def facts(self) -> Facts:
         """What the last step led to."""
@@ -80,17 +103,22 @@ class World:
                 f"the reward is an array {list(seen.shape)} after the reward function, expected "
                 + ("one number" if self.num_envs is None else f"{self.num_envs} numbers, one per environment")
             )
-        return Facts(*self.start(self.core), seen, terminated, truncated)
+        return Facts(*self.start(), seen, terminated, truncated)
 
-    def start(self, core: Any = None) -> tuple[Any, Any]:
-        """The state and the mask (or `None`) of a core, by default the one at hand."""
+    def start(self) -> tuple[Any, Any]:
+        """The state and the mask (or `None`) at hand."""
+        state, mask = self._seen(self.core)
+        return state if self.frames is None else self.frames, mask
+
+    def _seen(self, core: Any) -> tuple[Any, Any]:
+        """The state, or the frame of it, and the mask of a core."""
         form: Form = self.form.value
 
         def ask(core: Any) -> tuple[Any, Any]:
             mask = core.legal_action_mask()
             return from_zero(form.state_space, core.state()), None if mask is None else jnp.asarray(mask, bool)
 
-        state, mask = self._asked(ask, self.core if core is None else core)
+        state, mask = self._asked(ask, core)
         return form.seen_state(state), form.seen_mask(mask)
 
     def _asked(self, question: Callable[[Any], Any], core: Any) -> Any:

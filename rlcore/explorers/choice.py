@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlcore.errors import ConfigError, EnvContractError
+from rlcore.arguments import checked_mask, rows_in_words
+from rlcore.errors import ConfigError
 from rlcore.interfaces import Array
 from rlcore.struct import is_traced, namespace
 
@@ -69,30 +70,6 @@ def checked(values: Any, mask: Any, *others: Any) -> tuple[Any, Any]:
     return values, None if mask is None else checked_mask(mask, values.shape, xp)
 
 
-def checked_mask(mask: Any, shape: tuple[int, ...], xp: Any = np) -> Any:
-    """`mask` as bools of `shape`, by `xp` (NumPy or `jax.numpy`).
-
-    Raises:
-        ConfigError: It has another shape, or holds neither bools nor whole numbers.
-        EnvContractError: A row of a mask that is known allows nothing.
-    """
-    known = not is_traced(mask)
-    mask = np.asarray(mask) if known else mask
-    if mask.shape != shape:
-        raise ConfigError(
-            f"mask has shape {mask.shape}, expected {shape}, that of the values; pass one bool for each action"
-        )
-    if mask.dtype.kind not in "biu":
-        raise ConfigError(f"mask has dtype {mask.dtype}, expected bool: true for each action that is legal")
-    mask = mask.astype(bool, copy=False)
-    if known and not mask.any(-1).all():
-        raise EnvContractError(
-            f"the mask allows no action{_rows(~mask.any(-1))}, expected at least one true among {shape[-1]}; "
-            "end the episode where there is nothing to choose, and ask for no action after its end"
-        )
-    return xp.asarray(mask)
-
-
 def legal_indices(mask: Any, n_actions: int) -> np.ndarray:
     """Where a mask of one row, known on the host, is true; raises what `checked_mask` raises."""
     if type(mask) is not np.ndarray or mask.shape != (n_actions,) or mask.dtype.char != "?":
@@ -113,7 +90,7 @@ def refuse_rows(wrong: np.ndarray, values: np.ndarray, what: str, do: str) -> No
     """Raises `ConfigError` if any of `wrong` `[...]` is true, naming the rows and showing the first one's values."""
     if wrong.any():
         row = values[tuple(np.argwhere(wrong)[0])]
-        raise ConfigError(f"{what}{_rows(wrong)}: {np.array2string(row, threshold=10)}; {do}")
+        raise ConfigError(f"{what}{rows_in_words(wrong)}: {np.array2string(row, threshold=10)}; {do}")
 
 
 def usable_values(values: Any, legal: Any) -> Any:
@@ -226,12 +203,3 @@ def _as_floats(values: Any, xp: Any) -> Any:
     if values.dtype.kind not in "biu":
         raise ConfigError(f"values has dtype {values.dtype}, expected real numbers; pass one value for each action")
     return values.astype(xp.float32 if xp is jnp else xp.float64)
-
-
-def _rows(wrong: np.ndarray) -> str:
-    """Where `wrong` `[...]` is true, in words; nothing without leading axes."""
-    if not wrong.ndim:
-        return ""
-    rows = [int(row[0]) if len(row) == 1 else tuple(row.tolist()) for row in np.argwhere(wrong)]
-    shown = ", ".join(map(str, rows[:8])) + (", ..." if len(rows) > 8 else "")
-    return f" in row {shown}" if len(rows) == 1 else f" in rows {shown}"

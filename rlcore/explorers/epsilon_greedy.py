@@ -7,14 +7,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from rlcore.arguments import check_flag, check_whole
+from rlcore.arguments import check_flag, check_whole, checked_mask
 from rlcore.errors import ConfigError
 from rlcore.explorers.choice import (
     answer,
     answer_prob,
     candidates,
     checked,
-    checked_mask,
     evenly,
     first_of,
     legal_indices,

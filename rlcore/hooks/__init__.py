@@ -2,6 +2,7 @@
 
 from rlcore.hooks.base import ComposedHook, EmptyHook, Hook
 from rlcore.hooks.do import DoEveryNEpisodes, DoEveryNSteps, DoOnExit
+from rlcore.hooks.multi_agent import MultiAgentHook
 from rlcore.hooks.rewards import RewardsPerEpisode, TotalBatchRewardPerEpisode, TotalRewardPerEpisode
 from rlcore.hooks.rows import RowSteps, RowSums
 from rlcore.hooks.steps import BatchStepsPerEpisode, StepsPerEpisode
@@ -15,6 +16,7 @@ __all__ = [
     "DoOnExit",
     "EmptyHook",
     "Hook",
+    "MultiAgentHook",
     "RewardsPerEpisode",
     "RowSteps",
     "RowSums",

@@ -6,7 +6,7 @@ from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.interfaces import Array, Environment, Learner, Policy
 from rlcore.stages import Stage, overridden
-from rlcore.struct import cached, struct
+from rlcore.struct import cached, struct, walk
 from rlcore.trajectories import Container, Controller, Sampler, Trajectory
 
 
@@ -46,6 +46,9 @@ class Agent(Policy):
                 + ("wrap it: " if is_part else "build one: ")
                 + "Trajectory(container, sampler, controller)"
             )
+        for _, part in walk(policy):
+            if isinstance(part, Learner):
+                part.check_trajectory(trajectory)
         self.policy, self.trajectory = policy, trajectory
 
     def plan(self, env: Environment) -> Any:
@@ -69,6 +72,14 @@ class Agent(Policy):
             None if mask is None else env.next_legal_action_mask(),
         )
 
+    def pre_experiment(self, env: Environment) -> None:
+        """Says that an episode which the end of the run before cut short does not go on."""
+        self.trajectory.cut()
+
+    def post_experiment(self, env: Environment) -> None:
+        """Lets nothing that was learnt be under way any more."""
+        self.trajectory.settle()
+
     def handlers(self, stage: Stage) -> list[Any]:
         """Its own, then those of the policy."""
         return overridden(self, stage, Policy) + self.policy.handlers(stage)
@@ -78,11 +89,14 @@ class Agent(Policy):
         self.policy.optimise(stage, self.trajectory)
 
     def learners(self, stage: Stage) -> list[Any]:
-        """Those of the policy, given the agent's trajectory."""
+        """Those of the policy, given the agent's trajectory; an asynchronous controller calls them in its thread."""
         if type(self).optimise is not Agent.optimise:
             return [self.optimise]
-        trajectory = self.trajectory
-        return [lambda stage, learn=learn: learn(stage, trajectory) for learn in self.policy.learners(stage)]
+        trajectory, learners = self.trajectory, self.policy.learners(stage)
+        in_background = getattr(trajectory.controller, "in_background", None)
+        if in_background is not None:
+            return in_background(stage, learners, trajectory)
+        return [lambda stage, learn=learn: learn(stage, trajectory) for learn in learners]
 
     def prob(self, env: Environment) -> Array:
         """The policy's probabilities, `[..., actions]`."""

@@ -10,12 +10,15 @@ from rlcore.learners.checks import count_actions
 from rlcore.stages import Stage
 from rlcore.struct import cached, check_decorated, struct
 
+_WORD = 2**31 - 1  # two numbers below it give the noise of a step; a JAX key would cost more than the network
+
 
 @struct
 class QBasedPolicy(Policy):
     """Asks the learner for the values of all actions and the explorer for one of them.
 
-    The explorer decides before the learner is asked: where it explores, no values are computed.
+    The explorer decides before the learner is asked: where it explores, no values are computed. A learner with a
+    stream `noise` (a `DQNLearner` with a noisy network) acts with new noise at every step.
 
     Raises:
         ConfigError: Something else than a learner and an explorer.
@@ -53,11 +56,14 @@ class QBasedPolicy(Policy):
         """The explorer's choice: an int for a single environment, `[num_envs]` for several."""
         if env is not self._env:
             self._remember(env)
-        mask = env.legal_action_mask()
+        learner: Any = self.learner
+        mask, noise = env.legal_action_mask(), getattr(learner, "noise", None)
+        key = None if noise is None else noise.integers(_WORD, 2)  # also where nobody asks for values
         explore, action = self.explorer.decide(self._n_actions, self._rows, mask)
         if explore is True:
             return action
-        return self.explorer.finish(explore, action, self.learner.forward(env.state()), mask)
+        values = learner.forward(env.state()) if key is None else learner.forward(env.state(), key)
+        return self.explorer.finish(explore, action, values, mask)
 
     def _remember(self, env: Environment) -> None:
         space: Any = env.action_space()
@@ -65,22 +71,15 @@ class QBasedPolicy(Policy):
         self._rows = () if env.num_envs is None else (env.num_envs,)
 
     def prob(self, env: Environment) -> Array:
-        """The probability of each action at `env.state()`, `[..., actions]`."""
+        """The probability of each action at `env.state()`, `[..., actions]`, without noise in the values."""
         return self.explorer.prob(self.learner.forward(env.state()), env.legal_action_mask())
 
     def __call__(self, state: Any, mask: Array | None = None) -> Any:
         """The explorer's choice at a bare state `[..., *state]`, among the actions that `mask` allows."""
-        return self.explorer.plan(self.learner.forward(state), mask)
-
-    def optimise(self, stage: Stage, trajectory: Any = None) -> None:
-        """Lets the learner learn from the trajectory."""
-        self.learner.optimise(stage, trajectory)
-
-    def learners(self, stage: Stage) -> list[Any]:
-        """The learner's `optimise`, at the stages that it names."""
-        if type(self).optimise is not QBasedPolicy.optimise:
-            return [self.optimise]
-        return [self.learner.optimise] if stage in self.learner.stages else []
+        learner: Any = self.learner
+        noise = getattr(learner, "noise", None)
+        values = learner.forward(state) if noise is None else learner.forward(state, noise.integers(_WORD, 2))
+        return self.explorer.plan(values, mask)
 
     def post_experiment(self, env: Environment) -> None:
         """Raises `RLCoreError` if the last update was not finite."""
@@ -118,6 +117,10 @@ class GreedyPolicy(Policy):
     def __call__(self, state: Any, mask: Array | None = None) -> Any:
         """The best legal action at a bare state `[..., *state]`."""
         return GreedyExplorer().plan(self.learner.forward(state), mask)
+
+    def learners(self, stage: Stage) -> list[Any]:
+        """None: it looks on."""
+        return []
 
     def check(self, env: Environment) -> None:
         """Raises `ConfigError` if the learner can't value the states and actions of `env`."""

@@ -1,0 +1,217 @@
+"""What the adapter of a game answers, with a player and without one."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from rlcore.environments.masks import KEY
+from rlcore.environments.seat import UNSEEN, Seat
+from rlcore.environments.spaces import shown
+from rlcore.environments.transforms import _Transforms
+from rlcore.errors import ConfigError, EnvContractError
+from rlcore.games import Game, Player
+from rlcore.interfaces import DynamicStyle
+
+
+class GameAnswers(Game):
+    """The half of `GameEnvironment` that answers; the other half plays.
+
+    Rewards and ends have been read when they are asked for; states and masks are read then, once a move.
+    """
+
+    def __init__(self, source: Any, game: Game, name: str, transforms: _Transforms) -> None:
+        self.source, self.game, self.name = source, game, name
+        self.num_envs = None  # type: ignore[misc]  # of the instance: found quicker than the class's
+        self.dynamic_style = game.dynamic_style  # type: ignore[misc]
+        self.episode = self.step = 0
+        self._at_once = game.dynamic_style is DynamicStyle.SIMULTANEOUS
+        self._transforms = transforms
+        self._mask_of = game.legal_action_mask  # of the instance: found quicker than the game's
+        self._players: tuple[Player, ...] = ()
+        self._seats: dict[Player, Seat] = {}
+        self._dicts: dict[tuple[Player, ...], tuple[spaces.Dict, spaces.Dict]] = {}
+        self._take_seats(game.players())
+        self._active: tuple[Player, ...] = ()
+        self._mover: Player | None = None
+        # whom questions without a player mean
+        self._meant: tuple[Player, ...] = self._players if self._at_once else self._players[:1]
+        self._rewards: dict[Player, float] = dict.fromkeys(self._players, 0.0)
+        self._action: Any = None
+        self._over, self._truncated = True, True  # until the first reset
+
+    def _take_seats(self, players: Any) -> None:
+        """Seats all players, and checks their list."""
+        is_fine = isinstance(players, tuple | list) and len(players) and len({*players}) == len(players)
+        if not is_fine or tuple(players[: len(self._players)]) != self._players:
+            grown = f", beginning with {self._players}: players may be added at the end only" if self._players else ""
+            raise self._broken(
+                f"players() answered {shown(players)}", f"expected a tuple of different strings or ints{grown}"
+            )
+        for player in players[len(self._players) :]:
+            state_space, action_space = (self._space_of(kind, player) for kind in ("state_space", "action_space"))
+            self._seats[player] = Seat(player, state_space, action_space, self._transforms)
+        self._players = tuple(players)
+
+    def _space_of(self, kind: str, player: Player) -> spaces.Space:
+        space: Any = getattr(self.game, kind)
+        space = space if isinstance(space, spaces.Space) else space(player)
+        if not isinstance(space, spaces.Space):
+            raise ConfigError(
+                f"{kind}({player!r}) of {self.name} is {shown(space)}, expected a Gymnasium space such as Discrete(2)"
+            )
+        return space
+
+    def _broken(self, what: str, remedy: str, *, turn: int = 0, player: Player | None = None) -> EnvContractError:
+        """The error; `turn` is 1 if the move that would come next is at fault."""
+        who = "" if player is None else f", player {player!r}"
+        place = f"{self.name}, game {self.episode}, turn {self.step + turn}{who}"
+        return EnvContractError(f"{place}: {what}" + (f"; {remedy}" if remedy else ""))
+
+    def where(self) -> str:
+        """The game, its number and the turn, for messages."""
+        return f"{self.name}, game {self.episode}, turn {self.step}"
+
+    def _seat(self, player: Player) -> Seat:
+        try:
+            return self._seats[player]
+        except (KeyError, TypeError):
+            raise ConfigError(f"player is {shown(player)}, expected one of {self._players} of {self.name}") from None
+
+    def state(self, player: Player | None = None) -> Any:
+        """What the player observes now.
+
+        Raises:
+            ConfigError: An unknown player.
+            EnvContractError: The state does not fit its space.
+        """
+        if player is None:
+            return self._of_meant(self.state)
+        seat = self._seats.get(player) or self._seat(player)
+        if seat.state is UNSEEN:
+            try:
+                seat.state = seat.read_state(self._raw_state(seat))
+            except EnvContractError as error:
+                why, remedy = f"the state is {error}", "correct the game, or its space of states"
+                raise self._broken(why, remedy, player=player) from None
+        return seat.state
+
+    def legal_action_mask(self, player: Player | None = None) -> Any:
+        """Bool `[actions]`, or `None` where the game gives no mask.
+
+        Raises:
+            ConfigError: An unknown player.
+            EnvContractError: The mask has the wrong length or type, or allows the player to move nothing.
+        """
+        if player is None:
+            masks = self._of_meant(self.legal_action_mask)
+            return None if self._at_once and all(mask is None for mask in masks.values()) else masks
+        seat = self._seats.get(player) or self._seat(player)
+        if seat.mask is UNSEEN:
+            seat.mask = self._checked_mask(seat)
+        return seat.mask
+
+    def _raw_state(self, seat: Seat) -> Any:
+        if seat.raw is UNSEEN:
+            seat.raw = self.game.state(seat.player)
+        return seat.raw
+
+    def _checked_mask(self, seat: Seat) -> np.ndarray | None:
+        if self.episode == 0:
+            return None
+        player = seat.player
+        if seat.inside:
+            state = self._raw_state(seat)
+            raw = state.get(KEY) if isinstance(state, dict) else None
+        else:
+            raw = self._mask_of(player)
+        if raw is None:
+            return None
+        try:
+            mask = seat.read_mask(raw)
+        except EnvContractError as error:
+            raise self._broken(f"the action mask is {error}", "correct the game", player=player) from None
+        if mask is None or not mask.flags.writeable:
+            return mask
+        is_to_move = player in self._active and (self._at_once or player == self._mover)
+        if is_to_move and not mask.any():
+            raise self._broken(
+                "the action mask allows no action though it is the player's move",
+                "end the game instead, or let somebody else move",
+                player=player,
+            )
+        return mask
+
+    def _of_meant(self, question: Callable[[Player], Any]) -> Any:
+        if self._at_once:
+            return {player: question(player) for player in self._meant}
+        return question(self._meant[0])
+
+    def reward(self, player: Player | None = None) -> Any:
+        if player is None:
+            return self._rewards
+        return self._rewards[self._seat(player).player]
+
+    def is_terminated(self, player: Player | None = None) -> bool:
+        """Whether the game has ended for the player for good; without a player, whether it has for all."""
+        if player is None:
+            return self._over and not self._truncated
+        return self._seat(player).terminated
+
+    def is_truncated(self, player: Player | None = None) -> bool:
+        """Whether the game was cut for the player; without a player, whether it is over and was cut for any."""
+        if player is None:
+            return self._over and self._truncated
+        return self._seat(player).truncated
+
+    def is_over(self, player: Player | None = None) -> bool:
+        if player is None:
+            return self._over
+        seat = self._seat(player)
+        return seat.terminated or seat.truncated
+
+    def needs_reset(self) -> bool:
+        return self._over
+
+    def ended(self) -> tuple[int, ...]:
+        """`(0,)` if the game ended with the last move, else empty."""
+        return (0,) if self._over and self.step else ()
+
+    def players(self) -> tuple[Player, ...]:
+        return self._players
+
+    def possible_players(self) -> tuple[Player, ...]:
+        """All who may ever play."""
+        return tuple(self.game.possible_players())
+
+    def active_players(self) -> tuple[Player, ...]:
+        return self._active
+
+    def current_player(self) -> Player | None:
+        return None if self._over else self._mover
+
+    def last_action(self, player: Player | None = None) -> Any:
+        return self._action if player is None else self._seat(player).action
+
+    def action_space(self, player: Player | None = None) -> spaces.Space:
+        """The space of the player's actions; a discrete one counts from 0."""
+        if player is not None:
+            return self._seat(player).action_space
+        return self._dict_spaces()[0] if self._at_once else self._seats[self._meant[0]].action_space
+
+    def state_space(self, player: Player | None = None) -> spaces.Space:
+        """The space of the player's states, without an action mask that they carry."""
+        if player is not None:
+            return self._seat(player).state_space
+        return self._dict_spaces()[1] if self._at_once else self._seats[self._meant[0]].state_space
+
+    def _dict_spaces(self) -> tuple[spaces.Dict, spaces.Dict]:
+        """Of actions and of states of those who act at once."""
+        if self._meant not in self._dicts:
+            seats: dict[Any, Seat] = {player: self._seats[player] for player in self._meant}
+            self._dicts[self._meant] = (
+                spaces.Dict({player: seat.action_space for player, seat in seats.items()}),
+                spaces.Dict({player: seat.state_space for player, seat in seats.items()}),
+            )
+        return self._dicts[self._meant]

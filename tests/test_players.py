@@ -1,0 +1,62 @@
+"""One player's view of a game, alone and while a game is run."""
+
+import pytest
+from toy_games import AtOnce, Scripted
+
+from rlcore.environments import as_environment
+from rlcore.interfaces import ActionStyle
+from rlcore.players import PlayerView, PlayerViews, current_players
+
+
+def test_a_view_that_stands_alone_tells_of_the_last_move():
+    env = as_environment(Scripted("abac", {3: "b"}, players="abc"))
+    env.reset()
+    view = PlayerView(env, "b")
+    assert list(view.state()) == [1, 0, 1]
+    assert view.last_action() is None
+    env.act(2)
+    env.act(1)
+    assert (view.reward(), view.last_action(), view.is_over(), view.ended()) == (20.0, 1, False, ())
+    env.act(0)
+    assert (view.reward(), view.is_terminated(), view.is_truncated(), view.ended()) == (30.0, True, False, (0,))
+    assert list(view.next_state()) == [1, 3, 1]
+    assert (view.num_envs, view.action_style, view.is_transition()) == (None, ActionStyle.MINIMAL, True)
+    assert (view.action_space().n, view.state_space().shape) == (3, (3,))
+    assert repr(view) == "PlayerView(Scripted, player 'b')"
+
+
+def test_advanced_views_sum_rewards_since_the_decision():
+    env = as_environment(Scripted("abb"))
+    env.reset()
+    views = PlayerViews(env)
+    views.begin()
+    assert [view.player for view in views.deciding()] == ["a"]
+    env.act(0)
+    assert views.advance(0) == []
+    env.act(1)
+    assert views.advance(1) == [views["b"]]
+    assert views["b"].reward() == 20.0
+    assert views["a"].reward() == 3.0  # so far
+    env.act(2)
+    assert views.advance(2) == [views["a"], views["b"]]
+    assert [(view.reward(), view.last_action(), view.is_over()) for view in (views["a"], views["b"])] == [
+        (6.0, 0, True),
+        (30.0, 2, True),
+    ]
+    assert views.deciding() == []
+    env.reset()
+    views.begin()
+    assert (views["b"].reward(), views["b"].last_action(), views["b"].is_over()) == (0.0, None, False)
+
+
+@pytest.mark.parametrize(
+    ("game", "expected"), [(Scripted("abba"), ["a", "b", "b", "a"]), (AtOnce("xx"), [("a", "b"), ("a", "b")])]
+)
+def test_current_players_go_on_to_the_end_of_the_game(game, expected):
+    env = as_environment(game)
+    env.reset()
+    seen = []
+    for player in current_players(env):
+        seen.append(player)
+        env.act(0 if isinstance(player, str) else dict.fromkeys(player, 0))
+    assert seen == expected
