@@ -3,7 +3,7 @@ PYTHON ?= .venv/bin/python
 .PHONY: test lint types check docs bench proofs
 
 test:
-	$(PYTHON) -m pytest -q
+	$(PYTHON) -m pytest -q -n 2
 
 lint:
 	$(PYTHON) -m ruff check .

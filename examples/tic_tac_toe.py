@@ -15,15 +15,16 @@ from rlcore.tournament import tournament
 from rlcore.trajectories import LatestTransition, WholeSampler
 
 
-def make_agent() -> Agent:
+def make_agent(n_games: int) -> Agent:
     """A table that hopes to win from everywhere, so that it tries everything until it knows better."""
     table = TabularQApproximator(n_states=3**9, n_actions=9, init=1.0)
-    policy = QBasedPolicy(TDLearner(table, alpha=0.5, gamma=1.0), EpsilonGreedyExplorer(0.1))
+    explorer = EpsilonGreedyExplorer(0.01, epsilon_init=0.2, decay_steps=8 * n_games)  # about as many moves
+    policy = QBasedPolicy(TDLearner(table, alpha=0.5, gamma=1.0), explorer)
     return Agent(policy, Trajectory(LatestTransition(), WholeSampler(), EveryStep()))
 
 
 def train(seed: int, n_games: int = 50_000) -> Agent:
-    agent = make_agent()
+    agent = make_agent(n_games)
     Experiment(SelfPlay(agent), TicTacToe(), StopAfterNEpisodes(n_games), seed=seed).run()
     return agent
 
