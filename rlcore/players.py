@@ -1,10 +1,11 @@
 """One player's side of a game: an environment in which only that player acts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gymnasium import Space
 
+from rlcore.errors import EnvContractError
 from rlcore.games import Game, Player
 from rlcore.interfaces import DynamicStyle, Environment
 
@@ -127,6 +128,19 @@ class PlayerViews:
             return [self[player] for player in self.game.active_players()]
         player = self.game.current_player()
         return [] if player is None else [self._views.get(player) or self[player]]
+
+    def answers(self, question: Callable[[PlayerView], Any]) -> Any:
+        """What `question` answers for the player to move; where all act at once, a dict of the active players'.
+
+        Raises:
+            EnvContractError: Nobody is to move.
+        """
+        deciding = self.deciding()
+        if not deciding:
+            raise EnvContractError(f"{self.game.name}: nobody is to move; call reset first")
+        if self.is_simultaneous:
+            return {view.player: question(view) for view in deciding}
+        return question(deciding[0])
 
     def advance(self, action: Any) -> list[PlayerView]:
         """Adds what the last move brought.

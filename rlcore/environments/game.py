@@ -146,7 +146,7 @@ class GameEnvironment(GameAnswers):
             self._meant = self._active
             return
         mover = self._mover_of()
-        if mover is not self._mover:
+        if mover is not self._mover or mover is None:
             if mover not in self._active:
                 raise self._broken(
                     f"current_player() answered {shown(mover)}", f"expected one of the active players {self._active}"

@@ -6,7 +6,7 @@ from gymnasium import Space
 
 from rlcore.environments.masks import KEY
 from rlcore.environments.spaces import shown
-from rlcore.errors import EnvContractError
+from rlcore.errors import ConfigError, EnvContractError
 from rlcore.games import Game, Player
 from rlcore.interfaces import DynamicStyle
 
@@ -169,6 +169,13 @@ class PettingZooAtOnce(_PettingZooGame):
             self._read_agents(agents)
 
     def state(self, player: Player | None = None) -> Any:
+        """What the agent observed last.
+
+        Raises:
+            ConfigError: The agent has not joined yet.
+        """
+        if player not in self._states:
+            raise ConfigError(f"player {player!r} has not joined {self.name} yet, so it observes nothing; ask later")
         return self._states[player]
 
     def legal_action_mask(self, player: Player | None = None) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.games import Game, Player
-from rlcore.hooks.base import ComposedHook, Hook, check_hook, check_is_hook
+from rlcore.hooks.base import Hook, _members, check_hook, check_is_hook
 from rlcore.interfaces import Policy
 from rlcore.players import PlayerViews
 from rlcore.stages import Stage
@@ -36,13 +36,18 @@ class MultiAgentHook(Hook):
     def __init__(self, hooks: Mapping[Player, Hook]) -> None:
         if not isinstance(hooks, Mapping) or not hooks:
             raise ConfigError(
-                f"hooks is {named(hooks) if hooks else hooks!r}, expected a dict from players to their hooks; a hook "
+                f"hooks is {named(hooks) if hooks else hooks}, expected a dict from players to their hooks; a hook "
                 "that counts all moves of a game is given as it is"
             )
         owners: dict[int, Player] = {}
         for player, hook in hooks.items():
             check_is_hook(hook)
-            for part in (hook, *hook.hooks) if isinstance(hook, ComposedHook) else (hook,):
+            for part in _members(hook):
+                if isinstance(part, MultiAgentHook):
+                    raise ConfigError(
+                        f"the hook of player {player!r} is a MultiAgentHook, expected a hook of one player; add the two"
+                        " with +"
+                    )
                 other = owners.setdefault(id(part), player)
                 if other != player:
                     raise ConfigError(
@@ -110,10 +115,17 @@ def check_players(hook: Hook, env: Any) -> None:
         ConfigError: It has hooks for players that `env` lacks, or reads the reward of nobody in particular.
         HookError: A stage method of a player's hook is misspelt or takes the wrong arguments.
     """
-    for part in hook.hooks if isinstance(hook, ComposedHook) else (hook,):
+    parts = tuple(_members(hook))
+    for part in parts:
         if isinstance(part, MultiAgentHook):
-            for of_player in part.hooks.values():
+            for player, of_player in part.hooks.items():
                 check_hook(of_player)
+                for member in _members(of_player):
+                    if any(member is other for other in parts):
+                        raise ConfigError(
+                            f"the same {type(member).__name__} watches player {player!r} and the whole game, which "
+                            "would mix up what happened; build a second one"
+                        )
             _check_known(part, env)
         elif isinstance(env, Game) and part.reads_reward:
             name = type(part).__name__

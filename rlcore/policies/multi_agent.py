@@ -45,7 +45,7 @@ class MultiAgentPolicy(Policy):
     def __init__(self, policies: Mapping[Player, Policy | Callable[[Any, Any], Any]]) -> None:
         if not isinstance(policies, Mapping) or not policies:
             raise ConfigError(
-                f"policies is {named(policies) if policies else policies!r}, expected a dict from each player to its "
+                f"policies is {named(policies) if policies else policies}, expected a dict from each player to its "
                 "policy; one agent that plays all players is SelfPlay(agent)"
             )
         self.policies = {player: _as_policy(player, policy) for player, policy in policies.items()}
@@ -85,6 +85,8 @@ class MultiAgentPolicy(Policy):
 
     def _turn(self, player: Player) -> Callable[[], Any]:
         """What plans for `player` in the game at hand."""
+        if player is None:
+            raise EnvContractError(f"{self._views.game.name}: nobody is to move; call reset first")
         if player not in self.policies:
             raise EnvContractError(
                 f"player {player!r} is to move, but there are policies only for {_listed(self.policies)}; a game that "
@@ -120,6 +122,7 @@ class MultiAgentPolicy(Policy):
 
     def _begin(self, env: Any) -> None:
         self._views_of(env).begin()
+        self._turns = {}  # a player may have got another policy since
 
     def _call(self, player: Player, keep: Callable[..., None], env: Any) -> None:
         keep(self._views_of(env)[player])
@@ -149,8 +152,7 @@ class MultiAgentPolicy(Policy):
     def prob(self, env: Environment) -> Any:
         """The probabilities of the player to move; where all act at once, a dict of the active players'."""
         views = self._views_of(env)
-        probs = {view.player: self[view.player].prob(view) for view in views.deciding()}
-        return probs if views.is_simultaneous else next(iter(probs.values()))
+        return views.answers(lambda view: self[view.player].prob(view))
 
     def __call__(self, state: Any, mask: Any = None) -> Any:
         """Refused: a bare state does not say whose it is.
@@ -181,7 +183,10 @@ class MultiAgentPolicy(Policy):
         views = self._views_of(env)
         for player, policy in self.policies.items():
             if player in env.players():  # of who joins later nothing is known yet
-                policy.check(views[player])
+                try:
+                    policy.check(views[player])
+                except ConfigError as error:
+                    raise type(error)(f"the policy of player {player!r} can't play: {error}") from None
 
     @property
     def metrics(self) -> Mapping[Any, Any]:

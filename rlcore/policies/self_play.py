@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from rlcore.arguments import named
-from rlcore.errors import ConfigError
+from rlcore.errors import ConfigError, EnvContractError
 from rlcore.games import Game, Player
 from rlcore.interfaces import Environment, Policy
 from rlcore.players import PlayerView, PlayerViews
@@ -36,6 +36,7 @@ class SelfPlay(Policy):
 
     policy: Policy
     _views: Any = cached()
+    _lanes: Any = cached()  # the players, in the order of the trajectory's lanes
     _mover: Any = cached()  # one view for all, so that the policy sees one environment
     _open: Any = cached()  # by player: state, mask and extras of its decision
     _due: Any = cached()  # the views of those whose step the last move completed
@@ -78,13 +79,14 @@ class SelfPlay(Policy):
     def _views_of(self, env: Any) -> PlayerViews:
         if self._views is None or self._views.game is not env:
             self._views, self._open = PlayerViews(env), {}
+            self._lanes = env.possible_players()
             self._mover = PlayerView(env, env.players()[0])
         return self._views
 
     def handlers(self, stage: Stage) -> list[Callable[..., None]]:
-        """Its own, then those of the policy inside."""
-        inside = self.policy.policy if isinstance(self.policy, Agent) else self.policy
-        keepers = inside.handlers(stage)
+        """Its own, then those of the policy; an agent's steps are kept here, in its place."""
+        keeps = stage is Stage.POST_ACT and isinstance(self.policy, Agent)
+        keepers = self.policy.policy.handlers(stage) if keeps else self.policy.handlers(stage)  # type: ignore[attr-defined]
         if stage is Stage.POST_ACT:
             return [functools.partial(self._keep, keepers, bool(self.policy.learners(stage)))]
         if stage is Stage.PRE_ACT:
@@ -152,12 +154,17 @@ class SelfPlay(Policy):
 
     def _push_rows(self, trajectory: Any, due: list[PlayerView]) -> None:
         """A row of transitions, one per player; the rows of others than those that are due are not valid."""
-        players = self._views.game.players()
         known = {view.player: self._transition(view) for view in due}
+        if not known.keys() <= set(self._lanes):
+            late = [player for player in known if player not in self._lanes]
+            raise EnvContractError(
+                f"{self._views.game.name}: the trajectory has a lane for each of {self._lanes}, but none for {late}; a "
+                "game that players join later must list them in possible_players()"
+            )
         anything = next(iter(known.values()))
-        rows = [known.get(player, anything) for player in players]
+        rows = [known.get(player, anything) for player in self._lanes]
         columns = [jax.tree.map(lambda *leaves: np.stack(leaves), *column) for column in zip(*rows, strict=True)]
-        columns[_VALID] = np.asarray([player in known for player in players])
+        columns[_VALID] = np.asarray([player in known for player in self._lanes])
         trajectory.push(*columns)
 
     def optimise(self, stage: Stage, trajectory: Any = None) -> None:
@@ -166,9 +173,7 @@ class SelfPlay(Policy):
 
     def prob(self, env: Environment) -> Any:
         """The probabilities of the player to move; where all act at once, a dict of the active players'."""
-        views = self._views_of(env)
-        probs = {view.player: self.policy.prob(view) for view in views.deciding()}
-        return probs if views.is_simultaneous else next(iter(probs.values()))
+        return self._views_of(env).answers(self.policy.prob)
 
     def __call__(self, state: Any, mask: Any = None) -> Any:
         """The policy's choice at a bare state."""

@@ -87,6 +87,15 @@ def test_answers_that_break_the_contract(answers, message):
     assert message in str(caught.value) and "Turns, game 1" in str(caught.value)
 
 
+def test_nobody_to_move_right_after_reset():
+    own = Turns()
+    own.answers = {"current_player": None}
+    with pytest.raises(
+        EnvContractError, match=r"Turns, game 1, turn 0: current_player\(\) answered None; expected one"
+    ):
+        as_environment(own).reset()
+
+
 @pytest.mark.parametrize(
     ("state", "message"),
     [

@@ -349,6 +349,13 @@ def test_agents_hatch_and_die_at_different_times(possible):
         assert [game.is_truncated(player) for player in game.players()] == [True, False, False]
 
 
+def test_an_agent_who_has_not_joined_yet_observes_nothing():
+    game = as_environment(Hatching(("first", "second", "egg_1")))
+    game.reset()
+    with pytest.raises(ConfigError, match="player 'egg_1' has not joined hatching yet, so it observes nothing"):
+        game.state("egg_1")
+
+
 def test_acting_for_an_agent_who_is_out():
     game = as_environment(Hatching())
     game.reset()

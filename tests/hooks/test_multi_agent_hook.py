@@ -94,6 +94,16 @@ def test_the_hooks_of_players_are_checked_too():
         played(Scripted("ab"), MultiAgentHook({"a": Misspelt()}))
 
 
+def test_a_hook_of_a_player_watches_one_player_alone():
+    steps = StepsPerEpisode()
+    for inner in (MultiAgentHook({"a": steps}), StepsPerEpisode() + MultiAgentHook({"a": steps})):
+        with pytest.raises(ConfigError, match="the hook of player 'a' is a MultiAgentHook, expected a hook of one"):
+            MultiAgentHook({"a": inner})
+    for mine in (steps, steps + StepsPerEpisode()):
+        with pytest.raises(ConfigError, match="the same StepsPerEpisode watches player 'a' and the whole game"):
+            played(Scripted("ab"), MultiAgentHook({"a": mine}) + steps)
+
+
 def test_what_is_no_dict_of_hooks_is_refused():
     shared = StepsPerEpisode()
     cases = [

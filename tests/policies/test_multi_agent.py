@@ -14,7 +14,7 @@ from rlcore.explorers import EpsilonGreedyExplorer
 from rlcore.hooks import DoEveryNSteps, Hook, MultiAgentHook, StepsPerEpisode, TotalRewardPerEpisode
 from rlcore.interfaces import Environment, Policy
 from rlcore.learners import TDLearner
-from rlcore.policies import Agent, MultiAgentPolicy, QBasedPolicy, RandomPolicy, SelfPlay
+from rlcore.policies import Agent, FunctionPolicy, MultiAgentPolicy, QBasedPolicy, RandomPolicy, SelfPlay
 from rlcore.reset_conditions import ResetAfterNSteps
 from rlcore.stages import Stage
 from rlcore.stop_conditions import StopAfterNEpisodes, StopAfterNSteps
@@ -306,6 +306,13 @@ def test_players_and_policies_must_match(policies, message):
         played(Scripted("ab"), policies=policies)
 
 
+def test_a_policy_that_can_not_play_its_player_is_named():
+    policy = QBasedPolicy(TDLearner(TabularQApproximator(4, 3)), EpsilonGreedyExplorer(0.1))
+    game = as_environment(Scripted("ab"), state=(lambda state: int(state[1]), spaces.Discrete(8)))
+    with pytest.raises(ConfigError, match="the policy of player 'b' can't play: states go from 0 to 7, but the table"):
+        Experiment(MultiAgentPolicy({"a": Still(), "b": policy}), game, StopAfterNSteps(1))
+
+
 def test_what_can_be_no_policy_is_refused():
     agent = table()
     cases = [
@@ -364,6 +371,24 @@ def test_probabilities_are_those_of_who_moves():
     env = as_environment(AtOnce("x"))
     env.reset()
     assert {player: prob.tolist() for player, prob in policy.prob(env).items()} == {"a": [1, 0, 0], "b": [0, 1, 0]}
+
+
+@pytest.mark.parametrize("policy", [MultiAgentPolicy({"a": Probable(), "b": Probable()}), SelfPlay(Probable())])
+def test_nobody_is_to_move_before_the_reset(policy):
+    for game in (Scripted("ab"), AtOnce("x")):
+        with pytest.raises(EnvContractError, match="nobody is to move; call reset first"):
+            policy.prob(as_environment(game))
+    with pytest.raises(EnvContractError, match="nobody is to move; call reset first"):
+        MultiAgentPolicy({"a": Probable(), "b": Probable()}).plan(as_environment(Scripted("ab")))
+
+
+def test_a_player_may_get_another_policy_between_runs():
+    game = as_environment(Scripted("ab"))
+    policy = MultiAgentPolicy({"a": lambda state, mask: 0, "b": lambda state, mask: 1})
+    experiment = Experiment(policy, game, StopAfterNEpisodes(1, show_progress=False), seed=0).run()
+    policy.policies["b"] = FunctionPolicy(lambda state, mask: 2)
+    experiment.run()
+    assert game.game.actions == [("a", 0), ("b", 1), ("a", 0), ("b", 2)]
 
 
 def test_pushing_a_stage_by_hand_reaches_the_players():

@@ -8,7 +8,7 @@ from worlds import Still
 
 from rlcore.approximators import TabularQApproximator
 from rlcore.environments import as_environment
-from rlcore.errors import ConfigError
+from rlcore.errors import ConfigError, EnvContractError
 from rlcore.experiment import Experiment
 from rlcore.explorers import EpsilonGreedyExplorer
 from rlcore.hooks import Hook, MultiAgentHook, TotalRewardPerEpisode
@@ -91,6 +91,40 @@ def test_what_is_open_at_a_stop_is_dropped():
     experiment = played(SelfPlay(agent), Scripted("abab"), StopAfterNSteps(2, show_progress=False))
     experiment.run()
     assert lanes(agent) == {"a": [(1, 0, 0, 3, 2, 0), (2, 0, 0, 3, 2, 0)]}
+
+
+def test_what_a_stop_cuts_off_is_no_beginning_of_the_next_run():
+    agent = Agent(Turn(), memory())
+    experiment = played(SelfPlay(agent), Scripted("abababab"), StopAfterNSteps(5, show_progress=False))
+    experiment.run()
+    kept = agent.trajectory.container.whole()
+    rows = zip(kept.state.astype(int).tolist(), kept.truncated.tolist(), strict=True)
+    assert [(*state, cut) for state, cut in rows] == [
+        *((1, 0, 0, False), (1, 2, 0, True), (2, 0, 0, False), (2, 2, 0, False)),
+        *((1, 1, 1, False), (1, 3, 1, True), (2, 1, 1, False), (2, 3, 1, False)),
+    ]
+
+
+class Joined(Scripted):
+    """Lists a player once it has joined, and says beforehand who may."""
+
+    def possible_players(self):
+        return self.everybody
+
+
+def test_a_player_that_joins_has_a_lane_from_the_beginning():
+    agent = Agent(Turn(), memory())
+    game = Joined("abacbc", joins={2: "c"}, players="abc", is_growing=True)
+    played(SelfPlay(agent), game, StopAfterNEpisodes(2, show_progress=False))
+    assert agent.trajectory.container.filled.tolist() == [4, 4, 4]
+    assert lanes(agent)["c"] == [
+        (episode, turn, turn % 3, reward, after, ended)
+        for episode in (1, 2)
+        for turn, reward, after, ended in ((3, 900, 5, 0), (5, 600, 6, 1))
+    ]
+    game = Scripted("abc", joins={2: "c"}, players="abc", is_growing=True)
+    with pytest.raises(EnvContractError, match=r"none for \['c'\]; a game that players join later must list them"):
+        played(SelfPlay(Agent(Turn(), memory())), game)
 
 
 def tabular(seed=1):
