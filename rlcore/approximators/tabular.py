@@ -38,6 +38,10 @@ class Cells:
         self.is_state_value = table.ndim == 1
         self.n_states, self.n_actions = table.shape if table.ndim == 2 else (len(table), 1)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy is made anew around the copy of the table, because memory views can't be copied."""
+        return Cells, (self.table,)
+
 
 @struct
 class TabularApproximator:

@@ -21,7 +21,8 @@ class OpenSpielGame(Game):
         game: A `pyspiel.Game`, such as `pyspiel.load_game("kuhn_poker")`.
         numbered: Whether a state is a number from 0, as tables need it, instead of a float32 array. The whole tree of
             the game is walked once to number them, so that it has to be a small one.
-        seed: Seed of the chance moves; `None`: the experiment names the stream.
+        seed: Seed of the chance moves; `None`: the experiment names the stream. The few games that throw dice of their
+            own (negotiation, tarok) take a seed of theirs: `pyspiel.load_game("negotiation(rng_seed=1)")`.
 
     Attributes:
         node: The `pyspiel.State` at which the game stands.

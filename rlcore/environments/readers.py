@@ -104,7 +104,7 @@ def _whole_reader(space: Any, shape: tuple[int, ...]) -> Reader:
     def read(raw: Any) -> np.ndarray:
         state = read_array(raw)
         if not is_inside(state, start, n):
-            raise EnvContractError(f"{shown(raw)} is outside {space}")
+            raise EnvContractError(f"{shown(raw)}, outside {space}")
         return state if counts_from_zero else (state - start).astype(state.dtype)
 
     return read

@@ -153,6 +153,9 @@ class VectorEnvironment(Environment):
         if info:  # masks of a same-step reset are those of the next episodes already
             exempt = self._none if self._mode is AutoresetMode.SAME_STEP else self._over
             self._mask = self._next_mask = self._mask_in(info, exempt)
+            if self._ended and self._resets_next_step and self._mask is not None:
+                # where nothing is legal after an end, the action that is spent on the reset may be any
+                self._mask = self._mask | (self._over & ~self._mask.any(-1))[:, None]
 
     def _take_ends(self, terminated: np.ndarray | None, truncated: np.ndarray | None) -> None:
         """Takes in who ended (`None`: nobody), and that a row which was reset brings no reward."""

@@ -96,7 +96,7 @@ def _box_writer(space: Any, shape: tuple[int, ...]) -> Writer:
             array = array.astype(dtype)  # before it is compared: 0.1 as float64 is below 0.1 as float32
         is_legal = (array >= low) & (array <= high)
         if 0 in is_legal.tobytes():
-            raise EnvContractError(f"{shown(action)} is outside {space}; clip or squash it in the policy")
+            raise EnvContractError(f"{shown(action)}, outside {space}; clip or squash it in the policy")
         return array if dtype.kind == "f" else array.astype(dtype)
 
     return write

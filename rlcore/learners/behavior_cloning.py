@@ -11,6 +11,7 @@ from rlcore.approximators.approximator import Approximator
 from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.interfaces import Environment, Learner
+from rlcore.learners.checks import check_rows
 from rlcore.stages import Stage
 from rlcore.struct import struct
 
@@ -59,7 +60,11 @@ class BehaviorCloningLearner(Learner):
 
         Returns:
             The loss, and `priority`: `[B]`, if the batch is prioritised.
+
+        Raises:
+            ConfigError: Another kind of batch.
         """
+        check_rows(self, batch)
         network: Any = self.approximator.merge(parameters)
         masks = () if batch.mask is None else (batch.mask,)
         action = jnp.asarray(batch.action)

@@ -15,7 +15,7 @@ from rlcore.arguments import check_flag, check_function, check_number, named
 from rlcore.errors import ConfigError
 from rlcore.fixed import Fixed
 from rlcore.interfaces import Environment, Learner
-from rlcore.learners.checks import count_actions
+from rlcore.learners.checks import check_rows, count_actions
 from rlcore.learners.distribution import Distribution
 from rlcore.learners.targets import bellman_target, best_action, best_value
 from rlcore.random import Random
@@ -136,7 +136,11 @@ class DQNLearner(Learner):
         Returns:
             The loss, and `q`: the mean value of the actions that were taken; `conservative`: the mean penalty, if
             there is one; `priority`: `[B]`, if the batch is prioritised.
+
+        Raises:
+            ConfigError: Another kind of batch.
         """
+        check_rows(self, batch)
         target = jax.lax.stop_gradient(self._target(batch))  # first: the loss may move batch statistics
         outputs = self.approximator.forward(batch.state, parameters)  # [B, A], or [B, A * N]
         values = self._expected(outputs)  # [B, A]

@@ -10,7 +10,7 @@ from rlcore.approximators.tabular import TabularApproximator
 from rlcore.arguments import check_number, named
 from rlcore.errors import ConfigError, RLCoreError
 from rlcore.interfaces import Environment, Learner
-from rlcore.learners.checks import count_actions
+from rlcore.learners.checks import check_rows, check_tables, count_actions
 from rlcore.stages import Stage
 from rlcore.struct import namespace, put, static, struct
 
@@ -94,9 +94,10 @@ class SplitQLearner(Learner):
         """Learns from every row of `batch` in order; on the host one transition may come as plain numbers.
 
         Raises:
-            ConfigError: On the host, a state or action outside the tables.
+            ConfigError: Another kind of batch; on the host, a state or action outside the tables.
             RLCoreError: On the host, a value that would not be finite; it is not written.
         """
+        check_rows(self, batch, axes=(0, 1))
         gamma, alpha, terminated = self.gamma, self.alpha, batch.terminated
         if batch.discount is not None:
             gamma, terminated = batch.discount, batch.discount == 0
@@ -143,6 +144,10 @@ class SplitQLearner(Learner):
                 f"{reward}, gamma {gamma}, alpha {alpha}) and were not written; look for extreme rewards"
             )
         return tuple(put(table, (state, action), new) for table, new in zip(tables, moved, strict=True)), sum(errors)
+
+    def check_finite(self) -> None:
+        """Raises `RLCoreError` if a compiled run left values that are not finite in a table."""
+        check_tables(self, self.reward_approximator, self.punish_approximator)
 
     def check(self, env: Environment) -> None:
         """Raises `ConfigError` if the tables do not fit the states and actions of `env`."""

@@ -12,7 +12,7 @@ from rlcore.explorers.counter import Counter
 from rlcore.explorers.ucb import UCBExplorer
 from rlcore.interfaces import Environment, Explorer, Learner
 from rlcore.learners.bellman import bellman_update, update_cell
-from rlcore.learners.checks import count_actions
+from rlcore.learners.checks import check_rows, check_tables, count_actions
 from rlcore.learners.step_size import StepSize, step_size
 from rlcore.learners.updates import METHODS, learn_batch
 from rlcore.learners.windows import learn_window
@@ -186,6 +186,8 @@ class TDLearner(Learner):
                 raise self._unfit(f"LatestTransitions({batch.capacity})")
             learn_window(self, batch, alpha)
             return {}
+        if batch.__class__ is not LatestTransition:
+            check_rows(self, batch, axes=(0, 1))
         if batch.weight is not None:
             alpha = alpha * batch.weight
         if self._is_plain and batch.key is None:
@@ -251,6 +253,10 @@ class TDLearner(Learner):
                 raise self._unfit(f"LatestTransitions({container.capacity})")
         elif self.method == "SARSA" or (self.n and type(trajectory.sampler).__name__ == "WholeSampler"):
             raise self._unfit(f"the transitions of {type(container).__name__}")
+
+    def check_finite(self) -> None:
+        """Raises `RLCoreError` if a compiled run left values that are not finite in a table."""
+        check_tables(self, *(one for one in (self.approximator, self.second) if one is not None))
 
     def check(self, env: Environment) -> None:
         """Raises `ConfigError` if the table does not fit the states and actions of `env`."""

@@ -9,6 +9,7 @@ from rlcore.arguments import check_whole
 from rlcore.errors import ConfigError
 from rlcore.offline.space_records import misfit
 from rlcore.trajectories import CircularTraces, Container
+from rlcore.trajectories.frames import rows_for
 
 _BLOCK_BYTES = 1 << 24  # that are compared at a time
 _BLOCK_STEPS = 1024  # that are taken out at a time
@@ -110,7 +111,12 @@ def traces_of(sequences: Sequences, capacity: int | None) -> CircularTraces:
             f"capacity is {capacity}, but there are {len(sequences.reward)} transitions{by_lanes}; expected at least "
             f"{needed}, or None for just as many"
         )
-    traces = CircularTraces(needed if capacity is None else capacity)
+    size = (needed if capacity is None else capacity) // n_lanes
+    n_rows = np.bincount(sequences.lane, sequences.length + 1, n_lanes).max()
+    # stored once, the states of short episodes would take more rows than there are, and push out the oldest ones
+    traces = CircularTraces(
+        needed if capacity is None else capacity, states_once=None if n_rows <= rows_for(size, 1) else False
+    )
     first_row = np.arange(len(sequences.reward)) + np.repeat(np.arange(len(sequences.length)), sequences.length)
     counts = np.bincount(sequences.lane, sequences.length, n_lanes)
     steps = order[0] if lanes is None else order.T

@@ -62,9 +62,10 @@ class OfflineAgent(Policy):
         self._check_ready()
 
     def post_act(self, env: Environment, action: Any) -> None:
-        """Tells the controller how many transitions there were; they are not stored."""
-        n = 1 if env.num_envs is None else int(np.count_nonzero(env.is_transition()))
-        self.trajectory.controller.on_insert(n)
+        """Tells the controller how many transitions there were, and ends of episodes; nothing is stored."""
+        valid = None if env.num_envs is None else env.is_transition()
+        self.trajectory.controller.on_insert(1 if valid is None else int(np.count_nonzero(valid)))
+        self.trajectory.count_ends(env.is_terminated(), env.is_truncated(), valid)
 
     def handlers(self, stage: Stage) -> list[Any]:
         """Its own, then those of the policy."""

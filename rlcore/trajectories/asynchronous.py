@@ -156,6 +156,8 @@ class _Thread:
             if self._executor is None:
                 self._handled = sys.exception()
                 self._executor = ThreadPoolExecutor(1, "rlcore learner")
+            if batch is trajectory.container:  # which the next push writes into
+                batch = _apart(batch)
             self._under_way.append(self._executor.submit(self._update, stage, _Handed(batch)))
 
     def finish(self, stage: Stage) -> None:
@@ -195,9 +197,9 @@ class _Thread:
         return _Learnt(_apart(learner), learner._metrics, priorities)
 
 
-def _apart(learner: Any) -> Any:
+def _apart(part: Any) -> Any:
     """A copy whose NumPy arrays, which are written in place, are its own; JAX arrays never change."""
-    return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, copy(learner))
+    return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, copy(part))
 
 
 def _put_into(learner: Any, learnt: Any) -> None:

@@ -13,7 +13,10 @@ class Container:
     """Keeps transitions.
 
     A class of your own is a `@struct` and writes `push`, `n_stored`, and of `whole`, `take`, `window` and `episodes`
-    what its sampler asks.
+    what its sampler asks; `draw` and `cut` where its rule is another one. It may have, and is then asked for,
+    `capacity` and `n_slots` (how many transitions fit), `lanes` (how many rows push side by side, `None` for one),
+    `update_priorities(key, priority)` and `settle()` (see `Trajectory`), and `why_untraced`: the reason why a compiled
+    program can't hold it.
     """
 
     __slots__ = ()
@@ -83,7 +86,10 @@ class Container:
 
 
 class Sampler:
-    """Picks what a learner is shown. A class of your own is a `@struct` and writes `sample`."""
+    """Picks what a learner is shown. A class of your own is a `@struct` and writes `sample`.
+
+    It may have `batch_size`, the transitions it waits for, which a compiled program must know; and `why_untraced`.
+    """
 
     __slots__ = ()
 
@@ -100,7 +106,10 @@ class Sampler:
 
 
 class Controller:
-    """Says when to learn. A class of your own is a `@struct` and writes all three methods."""
+    """Says when to learn. A class of your own is a `@struct` and writes all three methods.
+
+    It may have `on_end(n)`, told on the host that `n` episodes ended with stored transitions; and `why_untraced`.
+    """
 
     __slots__ = ()
 

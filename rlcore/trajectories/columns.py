@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from rlcore.errors import EnvContractError
+from rlcore.errors import EnvContractError, shorten
 from rlcore.struct import is_traced
 
 NAMES = ("state", "action", "reward", "next_state", "terminated", "truncated", "mask", "next_mask", "extras")
@@ -62,11 +62,16 @@ def check_reward(reward: Any, kept: Any) -> None:
     """Refuses rewards that are not finite, where they are `kept`; traced ones pass.
 
     Raises:
-        EnvContractError: It says which.
+        EnvContractError: It says which; or they are no numbers.
     """
     if is_traced(reward) or is_traced(kept):
         return
-    wrong = ~np.isfinite(reward) & (np.asarray(kept) > 0)
+    try:
+        wrong = ~np.isfinite(reward) & (np.asarray(kept) > 0)
+    except TypeError:
+        raise EnvContractError(
+            f"reward is {shorten(repr(reward))}, expected a number; correct the environment"
+        ) from None
     if wrong.any():
         where = f" in row {int(np.flatnonzero(wrong)[0])}" if np.ndim(reward) else ""
         raise EnvContractError(

@@ -10,7 +10,7 @@ from rlcore.errors import ConfigError, EnvContractError
 from rlcore.struct import is_traced, namespace, struct
 from rlcore.trajectories.base import Container
 from rlcore.trajectories.batch import Batch
-from rlcore.trajectories.columns import NAMES
+from rlcore.trajectories.columns import NAMES, check_reward
 
 
 @struct
@@ -46,9 +46,11 @@ class LatestTransition(Batch, Container):
             1 if anything was kept, else 0: all that is kept makes one batch.
 
         Raises:
-            EnvContractError: `valid` has another length than the row.
+            EnvContractError: `valid` has another length than the row, or a reward is no finite number.
             ConfigError: Which rows are valid is only known in compiled code, where shapes are fixed.
         """
+        if reward.__class__ is not float or reward - reward != 0.0:
+            check_reward(reward, valid if np.shape(valid) == np.shape(reward) and valid is not None else True)
         self.state = state
         self.action = action
         self.reward = reward

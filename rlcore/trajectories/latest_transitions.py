@@ -10,7 +10,8 @@ from rlcore.errors import EnvContractError
 from rlcore.struct import is_traced, static, struct
 from rlcore.trajectories.base import Container
 from rlcore.trajectories.batch import Batch
-from rlcore.trajectories.columns import NAMES
+from rlcore.trajectories.columns import NAMES, check_reward
+from rlcore.trajectories.memory import check_memory
 
 
 @struct
@@ -26,7 +27,7 @@ class LatestTransitions(Container):
         valid: As many flags, each a bool or `[rows]` bool: false where nothing was pushed yet, or no transition.
 
     Raises:
-        ConfigError: `capacity` is no whole number of at least 1.
+        ConfigError: `capacity` is no whole number of at least 1, or so many don't fit into memory.
 
     Source: Julia's `CircularArraySARTSATraces` with a small capacity and a `DummySampler`.
     """
@@ -37,6 +38,7 @@ class LatestTransitions(Container):
 
     def __init__(self, capacity: int) -> None:
         self.capacity = check_whole("capacity", capacity)
+        check_memory(self.capacity * Batch().__sizeof__(), f"{self.capacity:,} pushes")
         self.transitions = [Batch() for _ in range(self.capacity)]
         self.valid = [False] * self.capacity
 
@@ -59,8 +61,10 @@ class LatestTransitions(Container):
             1 if anything was valid, else 0.
 
         Raises:
-            EnvContractError: `valid` has another length than the row.
+            EnvContractError: `valid` has another length than the row, or a reward is no finite number.
         """
+        if reward.__class__ is not float or reward - reward != 0.0:
+            check_reward(reward, valid if np.shape(valid) == np.shape(reward) and valid is not None else True)
         newest, *others = self.transitions
         newest.state = state
         newest.action = action

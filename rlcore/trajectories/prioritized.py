@@ -93,6 +93,11 @@ class PrioritizedTraces(Container):
         """How many transitions are stored; a JAX number when traced."""
         return self.traces.n_stored
 
+    @property
+    def filled(self) -> Any:
+        """How many transitions each lane holds; `[lanes]` if there are lanes."""
+        return self.traces.filled
+
     def push(
         self,
         state: Any,
@@ -295,6 +300,8 @@ class PrioritizedTraces(Container):
 
 
 def _check(priority: np.ndarray) -> None:
+    if not priority.size:
+        raise ConfigError("update_priorities was given no priority, expected one for each row of a batch")
     if not 0 <= priority.min() <= priority.max() <= LARGEST_PRIORITY:  # also where one is NaN
         row = int(((priority >= 0) & (priority <= LARGEST_PRIORITY)).argmin())
         raise ConfigError(

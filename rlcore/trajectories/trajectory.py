@@ -86,9 +86,13 @@ class Trajectory:
             )
         )
         if terminated is not False or truncated is not False:
-            on_end = getattr(self.controller, "on_end", None)
-            if on_end is not None:
-                on_end(_n_ended(terminated, truncated, valid))
+            self.count_ends(terminated, truncated, valid)
+
+    def count_ends(self, terminated: Any, truncated: Any, valid: Any = None) -> None:
+        """Tells a controller that counts episodes how many ended with transitions; see `push`."""
+        on_end = getattr(self.controller, "on_end", None)
+        if on_end is not None:
+            on_end(_n_ended(terminated, truncated, valid))
 
     def allocate(self, **example: Any) -> None:
         """Fixes all shapes from the arguments of a push, without storing them; may be called before a trace."""
@@ -113,9 +117,16 @@ class Trajectory:
         """Tells the container the priorities `[n]` of the transitions with `key` `[n]`, as a batch gave it.
 
         Raises:
-            ConfigError: The shapes differ, or priorities are negative or not finite; see `PrioritizedTraces`.
+            ConfigError: The shapes differ, priorities are negative or not finite, or the container keeps none; see
+                `PrioritizedTraces`.
         """
-        self.container.update_priorities(key, priority)
+        update = getattr(self.container, "update_priorities", None)
+        if update is None:
+            raise ConfigError(
+                f"{type(self.container).__name__} has no priorities that could be updated; keep the transitions in "
+                "PrioritizedTraces(capacity)"
+            )
+        update(key, priority)
 
     def sample(self) -> Any:
         """What the sampler gives, mostly a `Batch`, whatever the controller says; it is not counted.

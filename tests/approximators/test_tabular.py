@@ -1,5 +1,8 @@
 """Values in a table."""
 
+import copy
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +11,8 @@ from gymnasium import spaces
 
 from rlcore.approximators import TabularApproximator, TabularQApproximator, TabularVApproximator
 from rlcore.errors import ConfigError
+from rlcore.learners import TDLearner
+from rlcore.trajectories import Batch
 
 
 def test_starts_with_init():
@@ -98,3 +103,14 @@ def test_is_finite_looks_at_the_table():
     assert approximator.is_finite
     approximator.table = jnp.array([0.0, jnp.nan])
     assert not approximator.is_finite
+
+
+def test_a_learner_that_has_learnt_can_be_copied():
+    learner = TDLearner(TabularQApproximator(3, 2), alpha=0.5)
+    learner.update(Batch(0, 1, 2.0, 1, True, False))
+    learner.update(Batch(0, 1, 2.0, 1, True, False))
+    for frozen in (copy.deepcopy(learner), pickle.loads(pickle.dumps(learner))):
+        frozen.update(Batch(2, 0, 4.0, 1, True, False))
+        assert frozen.approximator.table.tolist() == [[0, 1.5], [0, 0], [2, 0]]
+        assert frozen.approximator.cells().table is frozen.approximator.table
+    assert learner.approximator.table.tolist() == [[0, 1.5], [0, 0], [0, 0]]

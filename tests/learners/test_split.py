@@ -17,7 +17,7 @@ from rlcore import (
     Trajectory,
 )
 from rlcore.approximators import TabularQApproximator, TabularVApproximator
-from rlcore.environments import RandomWalk1D
+from rlcore.environments import RandomWalk1D, TabularEnvironment
 from rlcore.errors import ConfigError, RLCoreError
 from rlcore.interfaces import Environment
 from rlcore.learners import SplitQLearner
@@ -244,3 +244,21 @@ def test_a_value_that_is_not_finite_is_not_written():
     with pytest.raises(RLCoreError, match=r"state 0, action 1 would be inf and 0.0 .*were not written"):
         learner.update(batch([(0, 1, np.inf, 0, False)]))
     assert not learner.forward(0).any()
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_table_that_a_trace_has_spoilt_is_reported(at):
+    learner = SplitQLearner(*tables())
+    learner.check_finite()
+    (learner.reward_approximator, learner.punish_approximator)[at].table[2, 1] = np.nan
+    with pytest.raises(RLCoreError, match="the value of state 2, action 1 of SplitQLearner is nan"):
+        learner.check_finite()
+
+
+def test_a_compiled_run_does_not_end_well_with_values_that_are_not_finite():
+    learner = SplitQLearner(*tables(1), gamma=1.0, alpha=1.0)
+    env = TabularEnvironment([[[(1.0, 0, 3e38, False)], [(1.0, 0, 3e38, False)]]])
+    memory = Trajectory(LatestTransition(), WholeSampler(), InsertSampleRatioController())
+    agent = Agent(QBasedPolicy(learner, EpsilonGreedyExplorer(1.0)), memory)
+    with pytest.raises(RLCoreError, match=r"SplitQLearner is (inf|nan)"):
+        Experiment(agent, env, StopAfterNSteps(20, show_progress=False), seed=0).run(engine="compiled")

@@ -283,3 +283,12 @@ def test_check_refuses_what_does_not_fit(states, actions, message):
 def test_check_passes_what_fits():
     TDLearner(TabularQApproximator(3, 2)).check(World(spaces.Discrete(3), spaces.Discrete(2)))
     TDLearner(TabularVApproximator(3)).check(World(spaces.Discrete(3), spaces.Discrete(5)))
+
+
+@pytest.mark.parametrize("name", ["approximator", "second"])
+def test_a_table_that_a_trace_has_spoilt_is_reported(name):
+    learner = TDLearner(TabularQApproximator(3, 2), double=True)
+    learner.check_finite()
+    getattr(learner, name).table[2, 1] = np.inf
+    with pytest.raises(RLCoreError, match="the value of state 2, action 1 of TDLearner is inf"):
+        learner.check_finite()

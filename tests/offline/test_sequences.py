@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rlcore.errors import ConfigError
 from rlcore.offline.sequences import sequences_of, traces_of
-from rlcore.trajectories import CircularTraces, LatestTransition
+from rlcore.trajectories import CircularTraces, ElasticTraces, LatestTransition, PrioritizedTraces
 from tests.offline.recorded import KINDS, assert_same, filled
 
 
@@ -106,3 +106,26 @@ def test_a_container_without_rows_is_refused():
     latest.push(0, 1, 1.0, 1, False, False)
     with pytest.raises(ConfigError, match="LatestTransition keeps the last transition only"):
         sequences_of(latest)
+
+
+@pytest.mark.parametrize("capacity", [None, 300])
+def test_large_states_of_short_episodes_all_come_back(capacity):
+    traces = ElasticTraces()
+    states = np.random.default_rng(0).normal(size=(400, 300)).astype(np.float32)  # 1,200 bytes: stored once
+    for i in range(200):
+        traces.push(states[2 * i], i, float(i), states[2 * i + 1], True, False)
+    assert traces.frames is not None
+    again = traces_of(sequences_of(traces), capacity)
+    assert_same(traces.whole(), again.whole())
+
+
+def test_lanes_of_prioritised_transitions_stay_apart():
+    ring, prioritised = CircularTraces(8), PrioritizedTraces(8)
+    flags, zeros = np.zeros(2, bool), np.zeros(2, np.int32)
+    for traces in (ring, prioritised):
+        for i in range(3):  # the last step of lane 0 leads to where lane 1 begins
+            state = np.int32([i, i + 3])
+            traces.push(state, zeros, np.float32([i, i]), state + 1, flags, flags)
+    assert_same(sequences_of(ring)._replace(lanes=None), sequences_of(prioritised)._replace(lanes=None))
+    assert sequences_of(prioritised).lane.tolist() == [0, 1]
+    assert traces_of(sequences_of(prioritised), None).filled.tolist() == [3, 3]

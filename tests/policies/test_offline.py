@@ -23,6 +23,7 @@ from rlcore.trajectories import (
     Batch,
     BatchSampler,
     CircularTraces,
+    EpisodeSampleRatioController,
     InsertSampleRatioController,
     LatestTransition,
     Trajectory,
@@ -243,3 +244,12 @@ def test_a_class_of_ones_own_is_called_at_every_stage():
 
 def test_it_is_no_agent_that_stores():
     assert not isinstance(offline(), Agent)
+
+
+def test_a_controller_of_episodes_counts_those_of_the_run():
+    learner, controller = Watching(), EpisodeSampleRatioController(ratio=2, threshold=2)
+    policy = QBasedPolicy(learner, EpsilonGreedyExplorer(0.5))
+    agent = OfflineAgent(policy, Trajectory(corridor_traces(), WholeSampler(), controller))
+    Experiment(agent, Corridor(3), StopAfterNEpisodes(4, show_progress=False), seed=0).run(engine="eager")
+    assert controller.ended == 4
+    assert learner.n_batches == controller.sampled == 5  # one at the second episode, two at each of the others

@@ -19,7 +19,10 @@ from rlcore.trajectories import (
     BatchSampler,
     CircularTraces,
     InsertSampleRatioController,
+    LatestTransition,
+    LatestTransitions,
     PrioritizedTraces,
+    WholeSampler,
 )
 from tests.worlds import Corridor
 
@@ -234,3 +237,40 @@ def test_arguments_are_checked(arguments, message):
         AsyncInsertSampleRatioController(*arguments)
     shown = AsyncInsertSampleRatioController(0.5, 3)
     assert repr(shown) == "AsyncInsertSampleRatioController(ratio=0.5, threshold=3)"
+
+
+@struct
+class Watcher(Learner):
+    """Looks twice at the batch that it is given, with a pause in between."""
+
+    update_is_jitted = False
+
+    def __init__(self):
+        pass
+
+    def forward(self, state):
+        return np.zeros((*np.shape(state), 2))
+
+    def update(self, batch):
+        looks = []
+        for _ in range(2):
+            newest = batch.transitions[-1] if isinstance(batch, LatestTransitions) else batch
+            looks.append((newest.state, newest.action, newest.reward, newest.next_state))
+            time.sleep(0.002)
+        LOOKS.append(looks)
+        return {}
+
+
+LOOKS = list[Any]()
+
+
+@pytest.mark.parametrize("make", [LatestTransition, lambda: LatestTransitions(2)])
+def test_the_next_push_does_not_change_what_the_thread_is_shown(make):
+    LOOKS.clear()
+    controller = AsyncInsertSampleRatioController(max_lag=4)
+    agent = Agent(QBasedPolicy(Watcher(), EpsilonGreedyExplorer(1.0)), Trajectory(make(), WholeSampler(), controller))
+    Experiment(agent, Corridor(9), StopAfterNSteps(50, show_progress=False), seed=0).run(engine="eager")
+    assert all(first == second for first, second in LOOKS)
+    states, next_states = ([look[0][at] for look in LOOKS] for at in (0, 3))
+    assert len(LOOKS) == 50
+    assert all(one == two or two == states[0] for one, two in zip(next_states, states[1:], strict=False))

@@ -9,6 +9,7 @@ from rlcore.trajectories import (
     BatchSampler,
     InsertSampleRatioController,
     LatestTransition,
+    LatestTransitions,
     Trajectory,
     WholeSampler,
 )
@@ -113,3 +114,19 @@ def test_a_single_transition_in_compiled_code():
 def test_rows_can_not_be_left_out_in_compiled_code():
     with pytest.raises(ConfigError, match="can't leave out rows in compiled code"):
         jax.jit(lambda valid: LatestTransition().push(**row_of(1, 2), valid=valid))(np.ones(2, bool))
+
+
+@pytest.mark.parametrize("reward", [np.nan, np.inf, -np.inf, np.float32("nan"), None, "1", np.array([0.0, np.nan])])
+@pytest.mark.parametrize("make", [LatestTransition, lambda: LatestTransitions(2)], ids=["one", "two"])
+def test_a_reward_that_is_no_finite_number_is_refused_and_nothing_is_kept(make, reward):
+    container = make()
+    with pytest.raises(EnvContractError, match=r"reward is .*, expected a (finite )?number"):
+        container.push(0, 0, reward, 1, False, False)
+    assert len(container) == 0
+
+
+def test_a_reward_that_is_not_kept_may_be_anything():
+    container = LatestTransition()
+    rows = np.zeros(2, np.int64)
+    container.push(rows, rows, np.array([1.0, np.nan]), rows, rows > 0, rows > 0, valid=np.array([True, False]))
+    assert container.whole().reward.tolist() == [1.0]

@@ -93,3 +93,8 @@ def test_compiled_code_keeps_the_same():
 def test_a_sampler_that_draws_single_transitions_is_refused():
     with pytest.raises(ConfigError, match="BatchSampler can't draw from LatestTransitions"):
         Trajectory(LatestTransitions(2), BatchSampler(1), InsertSampleRatioController())
+
+
+def test_more_pushes_than_memory_are_refused_with_their_size():
+    with pytest.raises(ConfigError, match=r"1,000,000,000,000 pushes take [\d,]+ bytes"):
+        LatestTransitions(10**12)

@@ -380,3 +380,10 @@ def test_traces_that_hold_something_are_refused():
         PrioritizedTraces(traces)
     with pytest.raises(ConfigError, match="batch_size is 8, but only 4"):
         Trajectory(PrioritizedTraces(4), BatchSampler(8), InsertSampleRatioController())
+
+
+def test_no_priorities_at_all_are_refused():
+    container = PrioritizedTraces(4)
+    container.push(0.0, 0, 0.0, 1.0, False, False)
+    with pytest.raises(ConfigError, match="no priority, expected one for each row"):
+        container.update_priorities(np.zeros(0, np.int64), np.zeros(0))

@@ -171,3 +171,8 @@ def test_a_trajectory_of_its_own_parts():
     assert list(trajectory) == []
     push_number(trajectory, 8)
     assert [batch.reward.tolist() for batch in trajectory] == [[8.0], [8.0]]
+
+
+def test_priorities_of_a_container_without_any_are_refused():
+    with pytest.raises(ConfigError, match=r"CircularTraces has no priorities .* PrioritizedTraces"):
+        make().update_priorities(np.zeros(1, np.int64), np.ones(1))
