@@ -9,9 +9,9 @@ import argparse
 
 import numpy as np
 import optax
+import pettingzoo
 from flax import nnx
 from gymnasium import spaces
-from pettingzoo.classic import connect_four_v3
 
 from rlcore import (
     MLP,
@@ -41,7 +41,9 @@ def flat(observation):
 
 
 def make_env():
-    return as_environment(connect_four_v3.env(), state=(flat, spaces.Box(0, 1, (N_CELLS,), np.float32)))
+    return as_environment(
+        pettingzoo.make("aec", "classic/connect_four-v3"), state=(flat, spaces.Box(0, 1, (N_CELLS,), np.float32))
+    )
 
 
 def train(seed=0, n_moves=600_000, show_progress=True):
