@@ -280,7 +280,8 @@ class PrioritizedTraces(Container):
     def _keys(self, slots: Any) -> Any:
         """Which transitions stand in `slots`: the slot, and how often it was overwritten before."""
         offset, head, laps = self._within(slots, self.traces.head, self.laps)
-        return (laps - (offset >= head)) % self._n_laps() * self.n_slots + slots
+        n = self.n_slots
+        return namespace(slots, laps).where(offset >= head, (laps - 1) % self._n_laps() * n, laps * n) + slots
 
     def _is_stored(self, slots: Any) -> Any:
         """Whether the transitions in `slots` were not given up."""
