@@ -61,13 +61,19 @@ def are_plain(columns: dict[str, Any]) -> bool:
 def check_reward(reward: Any, kept: Any) -> None:
     """Refuses rewards that are not finite, where they are `kept`; traced ones pass.
 
+    Args:
+        reward: One, or `[rows]`.
+        kept: As many flags; anything else: all are kept.
+
     Raises:
         EnvContractError: It says which; or they are no numbers.
     """
     if is_traced(reward) or is_traced(kept):
         return
     try:
-        wrong = ~np.isfinite(reward) & (np.asarray(kept) > 0)
+        wrong = ~np.isfinite(reward)
+        if kept is not None and np.shape(kept) == np.shape(reward):
+            wrong = wrong & (np.asarray(kept) > 0)
     except TypeError:
         raise EnvContractError(
             f"reward is {shorten(repr(reward))}, expected a number; correct the environment"
@@ -175,3 +181,8 @@ def _misfit(values: dict[str, Any], columns: dict[str, Any], lanes: int | None) 
         f"a transition does not fit the others: {'; '.join(wrong)}. Expected the fields, keys, shapes and types of the "
         f"first push{rows}, and whole numbers within 32 bits"
     )
+
+
+def zero_of(value: Any) -> Any:
+    """A zero of the type of a number, or zeros of the shape and type of an array."""
+    return type(value)() if isinstance(value, bool | int | float) else np.zeros(value.shape, value.dtype)

@@ -8,7 +8,7 @@ import numpy as np
 
 from rlcore.errors import ConfigError
 from rlcore.struct import is_traced, struct
-from rlcore.trajectories.columns import NAMES, doubled
+from rlcore.trajectories.columns import doubled
 from rlcore.trajectories.memory import check_memory
 from rlcore.trajectories.traces import Traces
 
@@ -77,8 +77,7 @@ class ElasticTraces(Traces):
 
     def _grow(self) -> None:
         """Doubles the room of each lane."""
-        lanes = self.lanes or 1
-        columns = {name: getattr(self, name) for name in NAMES}
+        lanes, columns = self.lanes or 1, self._columns()
         n_bytes = 2 * sum(column.nbytes for column in jax.tree.leaves((columns, self.frames)))
         check_memory(n_bytes, f"{2 * self.size * lanes:,} transitions")
         self._assign(jax.tree.map(lambda column: doubled(column, lanes), columns))

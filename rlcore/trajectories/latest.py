@@ -10,7 +10,7 @@ from rlcore.errors import ConfigError, EnvContractError
 from rlcore.struct import is_traced, namespace, struct
 from rlcore.trajectories.base import Container
 from rlcore.trajectories.batch import Batch
-from rlcore.trajectories.columns import NAMES, check_reward
+from rlcore.trajectories.columns import NAMES, check_reward, zero_of
 
 
 @struct
@@ -50,7 +50,7 @@ class LatestTransition(Batch, Container):
             ConfigError: Which rows are valid is only known in compiled code, where shapes are fixed.
         """
         if reward.__class__ is not float or reward - reward != 0.0:
-            check_reward(reward, valid if np.shape(valid) == np.shape(reward) and valid is not None else True)
+            check_reward(reward, valid)
         self.state = state
         self.action = action
         self.reward = reward
@@ -69,7 +69,7 @@ class LatestTransition(Batch, Container):
         """Fixes all shapes and types from the arguments of a push, without storing them."""
         for name in NAMES:
             value = example.get(name)
-            setattr(self, name, jax.tree.map(_zero, value or None if name == "extras" else value))
+            setattr(self, name, jax.tree.map(zero_of, value or None if name == "extras" else value))
         self.is_filled = False
 
     @property
@@ -108,7 +108,3 @@ class LatestTransition(Batch, Container):
             for name in NAMES:
                 setattr(self, name, jax.tree.map(lambda leaf: leaf[rows], getattr(self, name)))
         return int(self.is_filled)
-
-
-def _zero(value: Any) -> Any:
-    return type(value)() if isinstance(value, bool | int | float) else np.zeros(value.shape, value.dtype)

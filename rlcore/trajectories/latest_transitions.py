@@ -10,7 +10,7 @@ from rlcore.errors import EnvContractError
 from rlcore.struct import is_traced, static, struct
 from rlcore.trajectories.base import Container
 from rlcore.trajectories.batch import Batch
-from rlcore.trajectories.columns import NAMES, check_reward
+from rlcore.trajectories.columns import NAMES, check_reward, zero_of
 from rlcore.trajectories.memory import check_memory
 
 
@@ -64,7 +64,7 @@ class LatestTransitions(Container):
             EnvContractError: `valid` has another length than the row, or a reward is no finite number.
         """
         if reward.__class__ is not float or reward - reward != 0.0:
-            check_reward(reward, valid if np.shape(valid) == np.shape(reward) and valid is not None else True)
+            check_reward(reward, valid)
         newest, *others = self.transitions
         newest.state = state
         newest.action = action
@@ -103,7 +103,7 @@ class LatestTransitions(Container):
                 setattr(
                     transition,
                     name,
-                    jax.tree.map(_own if is_kept else _zero, value or None if name == "extras" else value),
+                    jax.tree.map(_own if is_kept else zero_of, value or None if name == "extras" else value),
                 )
             self.valid[at] = self.valid[at] if is_kept else np.zeros(rows, bool)
 
@@ -120,7 +120,3 @@ class LatestTransitions(Container):
 def _own(value: Any) -> Any:
     """A copy: the next state of one push and the state of the following one may be the same array."""
     return value.copy() if isinstance(value, np.ndarray) else value
-
-
-def _zero(value: Any) -> Any:
-    return type(value)() if isinstance(value, bool | int | float) else np.zeros(value.shape, value.dtype)

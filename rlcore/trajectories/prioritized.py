@@ -14,6 +14,7 @@ from rlcore.trajectories.annealing import Annealed
 from rlcore.trajectories.base import Container
 from rlcore.trajectories.batch import Batch
 from rlcore.trajectories.circular import CircularTraces
+from rlcore.trajectories.columns import PLAIN
 from rlcore.trajectories.slots import count_kept, next_slots
 from rlcore.trajectories.sum_tree import SumTree
 
@@ -122,8 +123,7 @@ class PrioritizedTraces(Container):
         """
         traces, values = self.traces, (state, action, reward, next_state, terminated, truncated)
         if self.tree is None:
-            names = ("state", "action", "reward", "next_state", "terminated", "truncated")
-            self.allocate(**dict(zip(names, values, strict=True)), extras=extras, mask=mask, next_mask=next_mask)
+            self.allocate(**dict(zip(PLAIN, values, strict=True)), extras=extras, mask=mask, next_mask=next_mask)
         head, filled = traces.head, traces.filled
         kept = traces.push(*values, valid, extras, mask, next_mask)
         if traces.frames is not None:

@@ -261,7 +261,7 @@ class Traces(Container):
         if self._pattern is None or self._pattern.reward is not self.reward:
             self._pattern, self._views = self._known(), None
             if not is_traced(self.filled):
-                columns = {name: getattr(self, name) for name in NAMES}
+                columns = self._columns()
                 self._views = views_of(columns, values) if self.lanes is None else row_views_of(columns, self.lanes)
         pattern = self._pattern
         try:
@@ -322,8 +322,10 @@ class Traces(Container):
 
     def _known(self) -> Pattern:
         """What the columns look like."""
-        columns = {name: getattr(self, name) for name in NAMES}
-        return pattern_of(columns, None if self.frames is None else self.frames.shapes())
+        return pattern_of(self._columns(), None if self.frames is None else self.frames.shapes())
+
+    def _columns(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in NAMES}
 
     def _first_size(self, lanes: int | None) -> int:
         """How many transitions fit into each of `lanes` lanes at first."""
