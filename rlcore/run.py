@@ -125,6 +125,8 @@ def _closing(stage: Stage, policy: Policy, env: Environment, handlers: tuple[lis
     calls: list[tuple[Any, tuple]] = [(handler, (policy, env)) for handler in first]
     calls += [(keep, (env,)) for keep in keepers] + [(learn, (stage,)) for learn in learners]
     calls += [(handler, (policy, env)) for handler in last]
+    if not calls:
+        return _nothing
 
     def closing() -> None:
         on_its_way = error = sys.exception()

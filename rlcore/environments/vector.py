@@ -91,7 +91,9 @@ class VectorEnvironment(Environment):
         self.step = 0
         self._forget()
         observation, info = self._begin(seed=seeds)
-        self._take_state(self._checked("state", self._read, observation), info, begun=self._all)
+        self._moved = self._none
+        self._take_state(self._checked("state", self._read, observation), info)
+        self._moved = self._all
 
     def _begin(self, **arguments: Any) -> tuple[Any, dict[str, Any]]:
         answer = self.source.reset(**arguments)
@@ -116,14 +118,6 @@ class VectorEnvironment(Environment):
             observation, reward, terminated, truncated, info = answer
         except (TypeError, ValueError):
             raise self._broken("step answered", shown(answer), f"expected the five {_FIVE}") from None
-        self._take_in(observation, reward, terminated, truncated, info)
-        if self._ended and not self._resets_next_step:
-            if self._mode is AutoresetMode.SAME_STEP:
-                self._take_finals(info)
-            else:
-                self._reset_rows(self._over)
-
-    def _take_in(self, observation: Any, reward: Any, terminated: Any, truncated: Any, info: Any) -> None:
         if self._inside:
             observation, info = take_mask(observation, info, self._inside)
         what = "reward"
@@ -140,22 +134,32 @@ class VectorEnvironment(Environment):
         self._moved = self._all
         if terminated is not None or truncated is not None or self._ended:  # else nobody ended, as in the last step
             self._take_ends(terminated, truncated)
-        self._take_state(seen, info, begun=None if self._moved is self._all else ~self._moved)
+        self._take_state(seen, info)
+        if self._ended and not self._resets_next_step:
+            if self._mode is AutoresetMode.SAME_STEP:
+                self._take_finals(info)
+            else:
+                self._reset_rows(self._over)
 
-    def _take_state(self, seen: Any, info: dict[str, Any], begun: np.ndarray | None) -> None:
-        """Takes in what is seen; in the rows `begun` (`None`: none) it is the first of an episode."""
+    def _take_state(self, seen: Any, info: dict[str, Any]) -> None:
+        """Takes in what is seen, in the rows that did not move the first state of an episode."""
         self._seen = seen
         if self._states is None:
             self._state = self._next_state = seen
         elif not (self._ended and self._mode is AutoresetMode.SAME_STEP):  # else the true last states come first
+            begun = None if self._moved is self._all else ~self._moved
             self._state = self._next_state = self._states.follow(seen, begun)
         self._mask = self._next_mask = None
-        if info:  # masks of a same-step reset are those of the next episodes already
-            exempt = self._none if self._mode is AutoresetMode.SAME_STEP else self._over
-            self._mask = self._next_mask = self._mask_in(info, exempt)
-            if self._ended and self._resets_next_step and self._mask is not None:
-                # where nothing is legal after an end, the action that is spent on the reset may be any
-                self._mask = self._mask | (self._over & ~self._mask.any(-1))[:, None]
+        if info:
+            self._take_masks(info)
+
+    def _take_masks(self, info: dict[str, Any]) -> None:
+        """Takes in the masks; those of a same-step reset are those of the next episodes already."""
+        exempt = self._none if self._mode is AutoresetMode.SAME_STEP else self._over
+        self._mask = self._next_mask = self._mask_in(info, exempt)
+        if self._ended and self._resets_next_step and self._mask is not None:
+            # where nothing is legal after an end, the action that is spent on the reset may be any
+            self._mask = self._mask | (self._over & ~self._mask.any(-1))[:, None]
 
     def _take_ends(self, terminated: np.ndarray | None, truncated: np.ndarray | None) -> None:
         """Takes in who ended (`None`: nobody), and that a row which was reset brings no reward."""
@@ -169,11 +173,12 @@ class VectorEnvironment(Environment):
 
     def _skip(self, rows: Sequence[int]) -> None:
         """Takes in that the step of `rows` was spent on their reset."""
-        self._moved = self._all.copy()
+        self._moved = moved = self._all.copy()
+        reward = self._reward
         for row in rows:
-            self._moved[row], self._reward[row] = False, 0.0
-        empty = sorted(set(self._ended).intersection(rows))
-        if empty:
+            moved[row] = False
+            reward[row] = 0.0
+        if self._ended and (empty := sorted(set(self._ended).intersection(rows))):
             raise self._broken(
                 f"rows {empty} are over", "right after their reset", "make reset begin an episode to act in"
             )

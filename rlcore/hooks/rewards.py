@@ -130,10 +130,8 @@ class TotalRewardPerEpisode(Hook):
         self.rewards = []
 
     def pre_episode(self, policy: Any, env: Any) -> None:
-        """Starts the sums of the episodes that begin."""
+        """Starts the episode's sum."""
         self._total = 0.0
-        if self._rows is not None:
-            self._rows.begin(env)
 
     def post_act(self, policy: Any, env: Any) -> None:
         """Adds the reward, and records the sum where the episode ended."""
@@ -205,10 +203,6 @@ class TotalBatchRewardPerEpisode(Hook):
         check_batchsize(self._batchsize, env, "TotalBatchRewardPerEpisode")
         self._rows = RowSums(self._batchsize)
         self.rewards = [[] for _ in range(self._batchsize)]
-
-    def pre_episode(self, policy: Any, env: Any) -> None:
-        """Starts the sums of the episodes that begin."""
-        self._rows.begin(env)
 
     def post_act(self, policy: Any, env: Any) -> None:
         """Adds the rewards, and records the sums of the episodes that ended."""

@@ -73,24 +73,23 @@ class RowSteps:
     def __init__(self, num_envs: int) -> None:
         self._count = 0  # steps of the loop
         self._starts = [0] * num_envs  # what the count was when a row's episode began
-        self._ended: Sequence[int] = ()
-
-    def begin(self, env: Any) -> None:
-        """Starts the rows that begin at PRE_EPISODE from zero."""
-        for row in rows_begun(env):
-            self._starts[row] = self._count
+        self._ended: Sequence[int] = ()  # with the last step, so that they begin with the next
 
     def step(self, env: Any) -> Sequence[int]:
         """Counts one step of every row; the rows that ended with it."""
         self._count += 1
         if len(self._ended):
-            for row in rows_skipped(env, self._ended):
-                self._starts[row] += 1
+            moved = np.asarray(env.is_transition())
+            for row in self._ended:
+                self._starts[row] = self._count - moved.item(row)
         self._ended = env.ended()
         return self._ended
 
     def push_block(self, block: Block) -> list[int]:
         """Counts the steps of a block; the lengths of the episodes that ended in it, in the order of `block.ends`."""
+        for row in self._ended:
+            self._starts[row] = self._count
+        self._ended = ()
         lengths = []
         for step, row in zip(*(places.tolist() for places in block.ends), strict=True):
             end = self._count + step + 1
@@ -111,24 +110,23 @@ class RowSums:
 
     def __init__(self, num_envs: int) -> None:
         self._sums = np.zeros(num_envs)
-        self._ended: Sequence[int] = ()
-
-    def begin(self, env: Any) -> None:
-        """Starts the rows that begin at PRE_EPISODE from zero."""
-        for row in rows_begun(env):
-            self._sums[row] = 0.0
+        self._ended: Sequence[int] = ()  # with the last step, so that they begin with the next
 
     def step(self, env: Any) -> Sequence[int]:
         """Adds the rewards of one step; the rows that ended with it."""
-        self._sums += env.reward()
+        reward = env.reward()
+        self._sums += reward
         if len(self._ended):
-            for row in rows_skipped(env, self._ended):
-                self._sums[row] = 0.0  # whose episode has not taken a step yet
+            moved, reward = np.asarray(env.is_transition()), np.asarray(reward)
+            for row in self._ended:
+                self._sums[row] = reward.item(row) if moved.item(row) else 0.0
         self._ended = env.ended()
         return self._ended
 
     def push_block(self, block: Block) -> list[float]:
         """Adds the rewards of a block; the sums of the episodes that ended in it, in the order of `block.ends`."""
+        self._sums[list(self._ended)] = 0.0
+        self._ended = ()
         return add_rewards(self._sums, block)
 
     def of(self, row: int) -> float:

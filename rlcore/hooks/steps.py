@@ -42,8 +42,6 @@ class StepsPerEpisode(Hook):
     def pre_episode(self, policy: Any, env: Any) -> None:
         """Starts the episode's count."""
         self._count = 0
-        if self._rows is not None:
-            self._rows.begin(env)
 
     def post_act(self, policy: Any, env: Any) -> None:
         """Counts the step, and records the count where the episode ended."""
@@ -104,10 +102,6 @@ class BatchStepsPerEpisode(Hook):
         check_batchsize(self._batchsize, env, "BatchStepsPerEpisode")
         self._rows = RowSteps(self._batchsize)
         self.steps = [[] for _ in range(self._batchsize)]
-
-    def pre_episode(self, policy: Any, env: Any) -> None:
-        """Starts the counts of the episodes that begin."""
-        self._rows.begin(env)
 
     def post_act(self, policy: Any, env: Any) -> None:
         """Counts the step, and records the counts of the episodes that ended."""

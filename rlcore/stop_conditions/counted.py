@@ -61,15 +61,21 @@ class StopAfterNSteps(_Counted):
 
     reads_policy = False
     _unit = "step"
+    _moved: Any = None  # which rows made a transition with the last step
+    _n_moved = 0  # and how many they are
 
     def check(self, policy: Any, env: Any) -> bool:
         """Counts the step."""
-        if self._advance is None and env.num_envs is None:  # nothing to show: quicker
-            self._count = count = self._count + 1
-            return count >= self._n
-        steps = 1 if env.num_envs is None else env.is_transition().tobytes().count(1)
-        self._push(steps)
-        return self._count >= self._n
+        n_moved = 1
+        if env.num_envs is not None:
+            moved = env.is_transition()
+            if moved is not self._moved:  # mostly it is the same array, and never written to
+                self._moved, self._n_moved = moved, np.asarray(moved).tobytes().count(1)
+            n_moved = self._n_moved
+        self._count = count = self._count + n_moved
+        if self._advance is not None:
+            self._advance(n_moved)
+        return count >= self._n
 
     def answers(self, policy: Any, block: Block) -> np.ndarray:
         """Whether `n` is reached."""
