@@ -119,7 +119,7 @@ class RowSums:
         if len(self._ended):
             moved, reward = np.asarray(env.is_transition()), np.asarray(reward)
             for row in self._ended:
-                self._sums[row] = reward.item(row) if moved.item(row) else 0.0
+                self._sums[row] = 0.0 + reward.item(row) if moved.item(row) else 0.0  # 0.0: no sum is -0.0
         self._ended = env.ended()
         return self._ended
 
