@@ -96,9 +96,11 @@ def mlp(seed: int) -> object:
     return MLP(4, (120, 84), 2, rngs=nnx.Rngs(seed))
 
 
-def module_of_ones_own(seed: int) -> object:
-    """The same layers in a module that rlcore knows nothing of, so that every action asks compiled code."""
+def module_of_ones_own(seed: int, activation: Callable | None = None) -> object:
+    """The same layers in a module that rlcore knows nothing of."""
     from flax import nnx
+
+    activation = nnx.relu if activation is None else activation
 
     class Network(nnx.Module):
         def __init__(self, rngs: nnx.Rngs) -> None:
@@ -106,9 +108,16 @@ def module_of_ones_own(seed: int) -> object:
             self.last = nnx.Linear(84, 2, rngs=rngs)
 
         def __call__(self, x):
-            return self.last(nnx.relu(self.second(nnx.relu(self.first(x)))))
+            return self.last(activation(self.second(activation(self.first(x)))))
 
     return Network(nnx.Rngs(seed))
+
+
+def compiled_module(seed: int) -> object:
+    """One with an operation that NumPy has not, the error function, so that every action asks compiled code."""
+    import jax
+
+    return module_of_ones_own(seed, lambda x: jax.nn.gelu(x, approximate=False))
 
 
 def train_rlcore(seed: int, n_steps: int, epsilon_steps: int, make_network: Callable[[int], object] = mlp) -> None:
@@ -133,12 +142,16 @@ def train_rlcore_own_network(seed: int, n_steps: int, epsilon_steps: int) -> Non
     train_rlcore(seed, n_steps, epsilon_steps, module_of_ones_own)
 
 
-def train_rlcore_own_network_inline(seed: int, n_steps: int, epsilon_steps: int) -> None:
+def train_rlcore_compiled_network(seed: int, n_steps: int, epsilon_steps: int) -> None:
+    train_rlcore(seed, n_steps, epsilon_steps, compiled_module)
+
+
+def train_rlcore_compiled_network_inline(seed: int, n_steps: int, epsilon_steps: int) -> None:
     """With JAX's switch for small programs on a CPU: they run where they are called, not in another thread."""
     import jax
 
     jax.config.update("jax_cpu_enable_async_dispatch", False)
-    train_rlcore_own_network(seed, n_steps, epsilon_steps)
+    train_rlcore_compiled_network(seed, n_steps, epsilon_steps)
 
 
 def train_rlcore_example(seed: int, n_steps: int, epsilon_steps: int) -> None:
@@ -199,7 +212,8 @@ def stable_baselines(n_steps: int, epsilon_steps: int) -> dict:
 TRAIN = {
     "rlcore": train_rlcore,
     "rlcore_own_network": train_rlcore_own_network,
-    "rlcore_own_network_inline": train_rlcore_own_network_inline,
+    "rlcore_compiled_network": train_rlcore_compiled_network,
+    "rlcore_compiled_network_inline": train_rlcore_compiled_network_inline,
     "rlcore_example": train_rlcore_example,
     "cleanrl_jax": train_cleanrl_jax,
     "sb3": train_sb3,

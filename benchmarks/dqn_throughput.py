@@ -21,7 +21,8 @@ def main() -> None:
     print_machine("rlcore", "jax", "flax", "gymnasium")
 
     peers, cleanrl = peer_python("PEERS_PY"), peer_python("CLEANRL_PY")
-    own = dict.fromkeys(["rlcore", "rlcore_own_network", "rlcore_own_network_inline"], sys.executable)
+    names = ("rlcore", "rlcore_own_network", "rlcore_compiled_network", "rlcore_compiled_network_inline")
+    own = dict.fromkeys(names, sys.executable)
     pythons = own | {"cleanrl_jax": cleanrl, "sb3": peers, "sbx": peers}
     seeds = dict.fromkeys(pythons, 0)
 

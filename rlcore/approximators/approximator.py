@@ -11,7 +11,7 @@ from flax import nnx
 from gymnasium import Space, spaces
 
 from rlcore.approximators.blueprint import CompiledViews, answer, as_arrays, call, describe, evaluate
-from rlcore.approximators.dense import DenseViews
+from rlcore.approximators.host import HostViews
 from rlcore.approximators.state_shapes import state_shapes
 from rlcore.approximators.tree import all_finite, check_alike, check_finite, handles_infinity, own, select
 from rlcore.errors import ConfigError, shorten
@@ -26,10 +26,10 @@ Array = np.ndarray | jax.Array
 class Approximator:
     """A Flax NNX module and the Optax transformation that trains it.
 
-    The module is copied: what becomes of it afterwards changes nothing here. Asked eagerly with NumPy states, a stack
-    of dense layers answers through NumPy, any other network through one compiled call. An update whose numbers are
-    not finite is not applied; `is_finite` is false from then on and no later update is applied either, until
-    `parameters` are set.
+    The module is copied: what becomes of it afterwards changes nothing here. Asked eagerly with NumPy states, a small
+    network answers through NumPy where that has all of its operations, any other one through one compiled call. An
+    update whose numbers are not finite is not applied; `is_finite` is false from then on and no later update is applied
+    either, until `parameters` are set.
 
     Attributes:
         variables: All variables but the parameters (batch statistics, dropout streams): nested dicts, perhaps empty.
@@ -126,7 +126,7 @@ class Approximator:
             traced, else JAX arrays.
 
         Raises:
-            ConfigError: The states do not fit a stack of dense layers.
+            ConfigError: The network can't take the states.
         """
         if parameters is not None:
             return call(self.merge(parameters), self.state_ndim, as_arrays(x))
@@ -150,11 +150,10 @@ class Approximator:
         x = as_arrays(x)
         if x.__class__ is not np.ndarray or any(map(is_traced, jax.tree.leaves((self._parameters, self._variables)))):
             return answer(self._fixed, self.state_ndim, self._parameters, self.variables, x)
-        dense = self._fixed.value.dense
-        if dense is not None:
-            self._views = DenseViews(dense, self._parameters)
-        else:
-            self._views = CompiledViews(self._fixed, self.state_ndim, self._parameters, self.variables)
+        if self._views is None:
+            self._views = HostViews(self._fixed, self.state_ndim, self._parameters, self.variables)
+        elif self._views.parameters is not self._parameters:
+            self._views.renew(self._parameters, self.variables)
         return self._views.forward(x)
 
     def _draw(self, x: Any, key: Any) -> Any:
@@ -201,6 +200,13 @@ class Approximator:
         if is_traced(self.is_finite) or self.is_finite:
             self.optimiser_state = optimiser_state
 
+    def _acts_through_numpy(self, states: Any) -> bool:
+        """Whether NumPy answers for a state on the host."""
+        if not isinstance(states, jax.ShapeDtypeStruct):
+            return False
+        views = HostViews(self._fixed, self.state_ndim, self._parameters, self.variables)
+        return views.pass_for(np.zeros(states.shape[1:], states.dtype)) is not None
+
     def _takes_one(self, ndim: int, states: Any) -> bool:
         """Whether the network answers a state without a batch axis as it does in a batch of one: that is quicker."""
         generator = np.random.default_rng(0)
@@ -246,9 +252,9 @@ class Approximator:
                 f"for a batch of two states {states} the network gives {output}, expected a first axis of 2; "
                 "write it for states with a batch axis in front"
             )
-        ndim, self._views, self._noisy_views = len(jax.tree.leaves(states)[0].shape) - 1, None, None
-        is_compiled = self._fixed.value.dense is None  # else NumPy answers, for which both are as quick
-        self.state_ndim = None if is_compiled and self._takes_one(ndim, states) else ndim
+        self.state_ndim, self._views, self._noisy_views = len(jax.tree.leaves(states)[0].shape) - 1, None, None
+        if not self._acts_through_numpy(states) and self._takes_one(self.state_ndim, states):
+            self.state_ndim = None
         return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), output)
 
 

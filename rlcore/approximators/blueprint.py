@@ -10,7 +10,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from rlcore.approximators.dense import DenseLayer, dense_layers
 from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.fixed import Fixed
@@ -26,14 +25,12 @@ class Blueprint(NamedTuple):
         training: The graph in training mode.
         noisy: The graph in evaluation mode, but for the noise of its layers; `None` if it has no noisy ones.
         optimiser: The Optax transformation.
-        dense: The layers, if the model is a stack of dense ones.
     """
 
     evaluation: nnx.GraphDef
     training: nnx.GraphDef
     noisy: nnx.GraphDef | None
     optimiser: Any
-    dense: tuple[DenseLayer, ...] | None
 
 
 def describe(model: Any, optimiser: Any) -> tuple[Fixed, Any, Any]:
@@ -59,14 +56,13 @@ def describe(model: Any, optimiser: Any) -> tuple[Fixed, Any, Any]:
     clone.eval()
     evaluation = nnx.graphdef(clone)
     parameters, variables = nnx.state(clone, nnx.Param, ...)
-    dense = dense_layers(clone)
     if not jax.tree.leaves(parameters):
         raise ConfigError(f"{type(model).__name__} has no parameters (nnx.Param), expected at least one to learn")
     noisy = None
     if any(noisy_layers(clone)):
         clone.set_attributes(NoisyLinear, deterministic=False)
         noisy = nnx.graphdef(clone)
-    blueprint = Blueprint(evaluation, training, noisy, optimiser, dense)
+    blueprint = Blueprint(evaluation, training, noisy, optimiser)
     key = (_graph_key(evaluation), _graph_key(training), by_value(optimiser))
     return Fixed(blueprint, key), nnx.to_pure_dict(parameters), nnx.to_pure_dict(variables)
 

@@ -149,7 +149,8 @@ class VectorEnvironment(Environment):
         elif not (self._ended and self._mode is AutoresetMode.SAME_STEP):  # else the true last states come first
             begun = None if self._moved is self._all else ~self._moved
             self._state = self._next_state = self._states.follow(seen, begun)
-        self._mask = self._next_mask = None
+        self._mask: np.ndarray | None = None
+        self._next_mask: np.ndarray | None = None
         if info:
             self._take_masks(info)
 
