@@ -106,7 +106,8 @@ def tournament(
     Every group of as many policies as the game has players plays `n_games` games. They change seats from game to game
     so that each sits in every seat, in every company, equally often if `n_games` is a multiple of the number of
     seatings (2 for two players), else but for one. The greedy views play; neither parameters nor counters nor random
-    streams move. With the same seed the order in which policies are given changes nothing but the order of the table.
+    streams move, neither of the policies nor of the game. With the same seed the order in which policies are given
+    changes nothing but the order of the table.
 
     Args:
         policies: By name, each a policy of one player, or of all (`SelfPlay`; of a `MultiAgentPolicy` the player's), or
@@ -168,9 +169,18 @@ def _play(
             continue
         seats = dict(zip(game.players(), names, strict=True))
         policy = MultiAgentPolicy({player: entrants[name].of_player(player).greedy() for player, name in seats.items()})
+        for player, name in seats.items():  # by who sits where: else who draws in a seat would draw the same there
+            name_streams(policy[player], root, f"policy.{name} of {'/'.join(map(str, names))}")
         results = _Results(seats, table)
-        stop = StopAfterNEpisodes(n, show_progress=False)
-        Experiment(_Player(policy), game, stop, results, seed=seed_number(root, "/".join(map(str, group)))).run("eager")
+        stop, seed = StopAfterNEpisodes(n, show_progress=False), seed_number(root, "/".join(map(str, group)))
+        with kept_streams(game.game):
+            try:
+                Experiment(_Player(policy), game, stop, results, seed=seed).run("eager")
+            except Exception as error:
+                error.add_note(
+                    "in the tournament " + ", ".join(f"{seats[player]!r} was {player!r}" for player in seats)
+                )
+                raise
 
 
 class _Results(Hook):
