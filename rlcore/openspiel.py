@@ -184,13 +184,7 @@ def _game_and_states(game: Any, state: StateOf | None) -> tuple[Any, StateOf]:
     """The `pyspiel.Game`, and from a node and the player to move to the state that policies see."""
     if state is not None:
         check_function("state", state, ("node", "player"))
-    shown = game if isinstance(game, OpenSpielGame) else None
-    if shown is None:
-        if not callable(getattr(game, "new_initial_state", None)):
-            raise ConfigError(
-                f'game is {named(game)}, expected a game of OpenSpiel, such as pyspiel.load_game("kuhn_poker")'
-            )
-        shown = OpenSpielGame(game)
+    shown = game if isinstance(game, OpenSpielGame) else OpenSpielGame(game)
     if shown.dynamic_style is DynamicStyle.SIMULTANEOUS:
         raise ConfigError(
             f"{shown.name} is a game of simultaneous moves, expected one by turns; pass, and play, "
