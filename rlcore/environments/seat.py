@@ -12,6 +12,7 @@ from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
 from rlcore.errors import EnvContractError
 from rlcore.games import Player
+from rlcore.interfaces import Array
 
 UNSEEN: Any = object()  # what nobody has asked for since the last move
 
@@ -145,7 +146,7 @@ def checked_reward(value: Any) -> float:
     if isinstance(value, float | int):
         number = float(value)
     else:
-        array = np.asarray(value if isinstance(value, np.ndarray | np.generic) else "")
+        array = np.asarray(value if isinstance(value, np.generic | Array) else "")
         if array.size != 1 or array.dtype.kind not in "biuf":
             raise EnvContractError(f"{shown(value)} ({type(value).__name__}), expected a number")
         number = float(array.item())
