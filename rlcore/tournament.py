@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from rlcore.arguments import check_whole, named
-from rlcore.environments import as_environment
+from rlcore.environments import GameEnvironment, as_environment
 from rlcore.errors import ConfigError
 from rlcore.experiment import Experiment, _Player, kept_streams
-from rlcore.games import Game, Player
+from rlcore.games import Player
 from rlcore.hooks import Hook
 from rlcore.interfaces import Policy
 from rlcore.policies import FunctionPolicy, MultiAgentPolicy
@@ -124,7 +124,7 @@ def tournament(
     check_whole("n_games", n_games)
     wilson_interval(0.5, 1, confidence)
     game = as_environment(env)
-    if not isinstance(game, Game):
+    if not isinstance(game, GameEnvironment):
         raise ConfigError(f"{game.name} has no players, expected a game; evaluate(policy, env) measures one policy")
     players = game.players()
     if len(entrants) < len(players):
@@ -159,7 +159,12 @@ def _entrants(policies: Any) -> dict[Name, Policy]:
 
 
 def _play(
-    group: tuple[Name, ...], entrants: dict[Name, Policy], game: Game, n_games: int, root: int, table: "_Table"
+    group: tuple[Name, ...],
+    entrants: dict[Name, Policy],
+    game: GameEnvironment,
+    n_games: int,
+    root: int,
+    table: "_Table",
 ) -> None:
     """The games of one group, seating after seating; chance deals every seating the same."""
     seatings = list(itertools.permutations(group))
