@@ -126,7 +126,7 @@ def tournament(
     game = as_environment(env)
     if not isinstance(game, GameEnvironment):
         raise ConfigError(f"{game.name} has no players, expected a game; evaluate(policy, env) measures one policy")
-    players = game.players()
+    players = game.possible_players()
     if len(entrants) < len(players):
         raise ConfigError(
             f"there are {len(entrants)} policies, expected at least {len(players)}, one for each of the players "
@@ -172,7 +172,7 @@ def _play(
         n = n_games // len(seatings) + (i < n_games % len(seatings))
         if not n:
             continue
-        seats = dict(zip(game.players(), names, strict=True))
+        seats = dict(zip(game.possible_players(), names, strict=True))
         policy = MultiAgentPolicy({player: entrants[name].of_player(player).greedy() for player, name in seats.items()})
         for player, name in seats.items():  # by who sits where: else who draws in a seat would draw the same there
             name_streams(policy[player], root, f"policy.{name} of {'/'.join(map(str, names))}")

@@ -199,3 +199,15 @@ def test_an_error_says_who_was_who():
     with pytest.raises(EnvContractError, match="player 'o': the action is 9") as caught:
         tournament(policies, TicTacToe(), 2, seed=0)
     assert "in the tournament 'a' was 'x', 'b' was 'o'" in caught.value.__notes__
+
+
+class Joined(Scripted):
+    def possible_players(self):
+        return self.everybody
+
+
+def test_who_may_join_later_takes_part():
+    game = Joined("abc", joins={2: "c"}, players="abc", is_growing=True)
+    played = tournament({name: always(0) for name in "xyz"}, game, 6)
+    off = ~np.eye(3, dtype=bool)
+    assert (played.games[off] == 6).all() and (played.wins[off] == 3).all()
