@@ -12,7 +12,7 @@ from rlcore.environments.openspiel_game import OpenSpielGame
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.fixed import Fixed
 from rlcore.hooks import Hook
-from rlcore.interfaces import Array, Environment, Policy
+from rlcore.interfaces import Array, DynamicStyle, Environment, Policy
 from rlcore.random import Random, random_or_seeded
 from rlcore.struct import static, struct
 
@@ -27,7 +27,8 @@ class Exploitability(Hook):
     they explore, so that the game has to be a small one.
 
     Args:
-        game: What is played: a `pyspiel.Game`, or the `OpenSpielGame` around one.
+        game: What is played: a `pyspiel.Game` of two players who take turns for a constant sum, or the `OpenSpielGame`
+            around one.
         n: Measures before the first game of a run and after every `n`-th.
         state: For another environment of the same game: a function from a `pyspiel.State` and the player to move to the
             state that policies see there.
@@ -37,13 +38,13 @@ class Exploitability(Hook):
         values: What was measured, as many, in units of reward.
 
     Raises:
-        ConfigError: `game` is no game of OpenSpiel, or a wrong argument.
+        ConfigError: `game` is no such game, or a wrong argument.
 
     Source: `open_spiel.python.algorithms.exploitability`; Johanson et al. 2011.
     """
 
     def __init__(self, game: Any, n: int = 1_000, state: StateOf | None = None) -> None:
-        self._game, self._state_of = _game_and_states(game, state)
+        self._game, self._state_of = _game_of_two(game, state)
         self.n = check_whole("n", n)
         self._count = 0
         self.games: list[int] = []
@@ -73,19 +74,24 @@ def exploitability(policy: Policy, game: Any, state: StateOf | None = None) -> f
     """How much the players of `policy` could be beaten by, on average; the arguments are those of `Exploitability`.
 
     Raises:
-        ConfigError: `game` is no game of OpenSpiel, or a policy gives no probabilities.
+        ConfigError: `game` is no such game, or a policy gives no probabilities.
     """
     from open_spiel.python.algorithms.exploitability import exploitability as of
     from open_spiel.python.policy import tabular_policy_from_callable
 
-    game, state_of = _game_and_states(game, state)
+    if not isinstance(policy, Policy):
+        raise ConfigError(f"policy is {named(policy)}, expected a Policy, such as MultiAgentPolicy({{0: ..., 1: ...}})")
+    game, state_of = _game_of_two(game, state)
     n_actions = game.num_distinct_actions()
 
     def probabilities(node: Any) -> dict[int, float]:
         player = node.current_player()
         shown = _InformationState(node, n_actions, state_of(node, player))
-        prob = np.asarray(policy.of_player(player).prob(shown), np.float64)
-        legal = prob[node.legal_actions()]
+        try:
+            prob = np.asarray(policy.of_player(player).prob(shown), np.float64)
+        except NotImplementedError as error:
+            raise ConfigError(f"player {player}'s policy gives no probabilities to measure: {error}") from error
+        legal = prob[node.legal_actions()] if prob.shape == (n_actions,) else np.full(1, np.nan)
         if not (legal >= 0).all() or abs(legal.sum() - 1) > _TOLERANCE:
             raise ConfigError(
                 f"prob of player {player}'s policy is {prob.tolist()} at {node.information_state_string(player)!r}, "
@@ -103,13 +109,13 @@ class SolvedPolicy(Policy):
     It plays whichever player it is given to, also several players of one game if each has one of its own.
 
     Args:
-        game: What is played: a `pyspiel.Game`, or the `OpenSpielGame` around one.
+        game: What is played: a `pyspiel.Game` of players who take turns, or the `OpenSpielGame` around one.
         n_iterations: Of CFR+; 1,000 bring the exploitability of Kuhn poker below 0.001.
         state: See `Exploitability`.
         seed: Seed of its stream; `None`: the experiment names one.
 
     Raises:
-        ConfigError: `game` is no game of OpenSpiel, or a wrong argument.
+        ConfigError: `game` is no such game, or a wrong argument.
 
     Source: `open_spiel.python.algorithms.cfr.CFRPlusSolver`; Tammelin 2014 (arXiv 1407.5042).
     """
@@ -178,13 +184,12 @@ def _game_and_states(game: Any, state: StateOf | None) -> tuple[Any, StateOf]:
     """The `pyspiel.Game`, and from a node and the player to move to the state that policies see."""
     if state is not None:
         check_function("state", state, ("node", "player"))
-    shown = game if isinstance(game, OpenSpielGame) else None
-    if shown is None:
-        if not callable(getattr(game, "new_initial_state", None)):
-            raise ConfigError(
-                f'game is {named(game)}, expected a game of OpenSpiel, such as pyspiel.load_game("kuhn_poker")'
-            )
-        shown = OpenSpielGame(game)
+    shown = game if isinstance(game, OpenSpielGame) else OpenSpielGame(game)
+    if shown.dynamic_style is DynamicStyle.SIMULTANEOUS:
+        raise ConfigError(
+            f"{shown.name} is a game of simultaneous moves, expected one by turns; pass, and play, "
+            "pyspiel.convert_to_turn_based(game)"
+        )
     at = copy.copy(shown)
 
     def state_of(node: Any, player: int) -> Any:
@@ -192,6 +197,18 @@ def _game_and_states(game: Any, state: StateOf | None) -> tuple[Any, StateOf]:
         return at.state(player)
 
     return shown.game, state_of if state is None else state
+
+
+def _game_of_two(game: Any, state: StateOf | None) -> tuple[Any, StateOf]:
+    """The same of a game that has an exploitability."""
+    game, state_of = _game_and_states(game, state)
+    kind = game.get_type()
+    if game.num_players() != 2 or kind.utility.name not in ("ZERO_SUM", "CONSTANT_SUM"):
+        raise ConfigError(
+            f"{kind.short_name} is a game of {game.num_players()} players and {kind.utility.name}, but OpenSpiel's "
+            "exploitability is that of two players and a constant sum; measure with tournament instead"
+        )
+    return game, state_of
 
 
 def _decisions(game: Any) -> Iterator[Any]:

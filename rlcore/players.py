@@ -5,7 +5,8 @@ from typing import Any
 
 from gymnasium import Space
 
-from rlcore.errors import EnvContractError
+from rlcore.arguments import named
+from rlcore.errors import ConfigError, EnvContractError
 from rlcore.games import Game, Player
 from rlcore.interfaces import DynamicStyle, Environment
 
@@ -18,15 +19,25 @@ class PlayerView(Environment):
     the ends are its own. `PlayerViews` advances the views of a game that is run; one that stands alone tells of the
     last move.
 
+    Args:
+        env: A game, as `as_environment` gives it.
+        player: One of its players.
+
     Attributes:
-        game: The adapter of the game.
+        game: The game.
         player: Whose side it is.
+
+    Raises:
+        ConfigError: No game, or no player of it.
     """
 
     __slots__ = ("_action", "_reward", "_terminated", "_truncated", "game", "player")
 
-    def __init__(self, game: Game, player: Player) -> None:
-        self.game, self.player = game, player
+    def __init__(self, env: Game, player: Player) -> None:
+        everybody = _checked(env).players()
+        if player not in everybody and player not in env.possible_players():
+            raise ConfigError(f"player is {player!r}, expected one of {everybody}")
+        self.game, self.player = env, player
         self._action: Any = None
         self._reward: float | None = None  # `None`: as the game says
         self._terminated: bool | None = None
@@ -177,11 +188,29 @@ class PlayerViews:
             view._terminated, view._truncated = self.game.is_terminated(player), self.game.is_truncated(player)
 
 
-def current_players(game: Any) -> Iterator[Any]:
+def current_players(env: Game) -> Iterator[Any]:
     """Who is to move, again and again until the game is over; a tuple of all of them where they act at once.
+
+    Args:
+        env: A game under way, as `as_environment` gives it.
+
+    Raises:
+        ConfigError: No game.
 
     Source: Julia `CurrentPlayerIterator`.
     """
+    return _turns(_checked(env))
+
+
+def _turns(game: Game) -> Iterator[Any]:
     is_simultaneous = game.dynamic_style is DynamicStyle.SIMULTANEOUS
-    while not game.is_over():
-        yield game.active_players() if is_simultaneous else game.current_player()
+    while active := game.active_players():
+        yield active if is_simultaneous else game.current_player()
+
+
+def _checked(env: Any) -> Game:
+    if not isinstance(env, Game):
+        raise ConfigError(
+            f"env is {named(env)}, expected a game; as_environment(env) makes one of a game of PettingZoo or OpenSpiel"
+        )
+    return env

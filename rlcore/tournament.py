@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from rlcore.arguments import check_whole, named
-from rlcore.environments import as_environment
+from rlcore.environments import GameEnvironment, as_environment
 from rlcore.errors import ConfigError
 from rlcore.experiment import Experiment, _Player, kept_streams
-from rlcore.games import Game, Player
+from rlcore.games import Player
 from rlcore.hooks import Hook
 from rlcore.interfaces import Policy
 from rlcore.policies import FunctionPolicy, MultiAgentPolicy
@@ -106,7 +106,8 @@ def tournament(
     Every group of as many policies as the game has players plays `n_games` games. They change seats from game to game
     so that each sits in every seat, in every company, equally often if `n_games` is a multiple of the number of
     seatings (2 for two players), else but for one. The greedy views play; neither parameters nor counters nor random
-    streams move. With the same seed the order in which policies are given changes nothing but the order of the table.
+    streams move, neither of the policies nor of the game. With the same seed the order in which policies are given
+    changes nothing but the order of the table.
 
     Args:
         policies: By name, each a policy of one player, or of all (`SelfPlay`; of a `MultiAgentPolicy` the player's), or
@@ -123,9 +124,9 @@ def tournament(
     check_whole("n_games", n_games)
     wilson_interval(0.5, 1, confidence)
     game = as_environment(env)
-    if not isinstance(game, Game):
+    if not isinstance(game, GameEnvironment):
         raise ConfigError(f"{game.name} has no players, expected a game; evaluate(policy, env) measures one policy")
-    players = game.players()
+    players = game.possible_players()
     if len(entrants) < len(players):
         raise ConfigError(
             f"there are {len(entrants)} policies, expected at least {len(players)}, one for each of the players "
@@ -158,7 +159,12 @@ def _entrants(policies: Any) -> dict[Name, Policy]:
 
 
 def _play(
-    group: tuple[Name, ...], entrants: dict[Name, Policy], game: Game, n_games: int, root: int, table: "_Table"
+    group: tuple[Name, ...],
+    entrants: dict[Name, Policy],
+    game: GameEnvironment,
+    n_games: int,
+    root: int,
+    table: "_Table",
 ) -> None:
     """The games of one group, seating after seating; chance deals every seating the same."""
     seatings = list(itertools.permutations(group))
@@ -166,11 +172,20 @@ def _play(
         n = n_games // len(seatings) + (i < n_games % len(seatings))
         if not n:
             continue
-        seats = dict(zip(game.players(), names, strict=True))
+        seats = dict(zip(game.possible_players(), names, strict=True))
         policy = MultiAgentPolicy({player: entrants[name].of_player(player).greedy() for player, name in seats.items()})
+        for player, name in seats.items():  # by who sits where: else who draws in a seat would draw the same there
+            name_streams(policy[player], root, f"policy.{name} of {'/'.join(map(str, names))}")
         results = _Results(seats, table)
-        stop = StopAfterNEpisodes(n, show_progress=False)
-        Experiment(_Player(policy), game, stop, results, seed=seed_number(root, "/".join(map(str, group)))).run("eager")
+        stop, seed = StopAfterNEpisodes(n, show_progress=False), seed_number(root, "/".join(map(str, group)))
+        with kept_streams(game.game):
+            try:
+                Experiment(_Player(policy), game, stop, results, seed=seed).run("eager")
+            except Exception as error:
+                error.add_note(
+                    "in the tournament " + ", ".join(f"{seats[player]!r} was {player!r}" for player in seats)
+                )
+                raise
 
 
 class _Results(Hook):

@@ -93,6 +93,48 @@ def test_the_hook_measures_before_the_first_and_after_every_nth_game(kuhn):
         assert hook.result() == pytest.approx([UNIFORM] * 3)
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("matrix_rps", r"matrix_rps is a game of simultaneous moves.*convert_to_turn_based\(game\)"),
+        ("kuhn_poker(players=3)", "kuhn_poker is a game of 3 players and ZERO_SUM, but OpenSpiel's exploitability"),
+        ("tiny_hanabi", "tiny_hanabi is a game of 2 players and IDENTICAL, but OpenSpiel's exploitability"),
+    ],
+)
+def test_games_without_an_exploitability(name, message):
+    game = pyspiel.load_game(name)
+    for measure in (openspiel.Exploitability, lambda game: openspiel.exploitability(SelfPlay(RandomPolicy()), game)):
+        with pytest.raises(ConfigError, match=message):
+            measure(game)
+
+
+def test_a_solution_is_that_of_a_game_by_turns():
+    game = pyspiel.load_game("matrix_rps")
+    with pytest.raises(ConfigError, match="simultaneous moves, expected one by turns"):
+        openspiel.SolvedPolicy(game, 1)
+    by_turns = pyspiel.convert_to_turn_based(game)
+    assert openspiel.exploitability(SelfPlay(openspiel.SolvedPolicy(by_turns, 50)), by_turns) < 0.01
+
+
+class Short(Still):
+    def prob(self, env):
+        return np.ones(1)
+
+
+def test_policies_without_probabilities_are_named(kuhn):
+    def measured(one):
+        return openspiel.exploitability(MultiAgentPolicy({0: RandomPolicy(), 1: one}), kuhn)
+
+    with pytest.raises(
+        ConfigError, match="player 1's policy gives no probabilities to measure: FunctionPolicy has not"
+    ):
+        measured(lambda state, mask: 0)
+    with pytest.raises(ConfigError, match=r"prob of player 1's policy is \[1.0\] at '.*', expected probabilities of"):
+        measured(Short())
+    with pytest.raises(ConfigError, match="policy is None, expected a Policy"):
+        openspiel.exploitability(None, kuhn)
+
+
 def test_what_is_no_game_and_what_was_not_solved(kuhn):
     with pytest.raises(ConfigError, match="game is 'kuhn_poker', expected a game of OpenSpiel"):
         openspiel.Exploitability("kuhn_poker")

@@ -2,8 +2,10 @@
 
 import pytest
 from toy_games import AtOnce, Scripted
+from worlds import Corridor
 
 from rlcore.environments import as_environment
+from rlcore.errors import ConfigError
 from rlcore.interfaces import ActionStyle
 from rlcore.players import PlayerView, PlayerViews, current_players
 
@@ -52,11 +54,26 @@ def test_advanced_views_sum_rewards_since_the_decision():
 @pytest.mark.parametrize(
     ("game", "expected"), [(Scripted("abba"), ["a", "b", "b", "a"]), (AtOnce("xx"), [("a", "b"), ("a", "b")])]
 )
-def test_current_players_go_on_to_the_end_of_the_game(game, expected):
-    env = as_environment(game)
+@pytest.mark.parametrize("adapt", [as_environment, lambda game: game])
+def test_current_players_go_on_to_the_end_of_the_game(game, expected, adapt):
+    env = adapt(game)
     env.reset()
     seen = []
     for player in current_players(env):
         seen.append(player)
         env.act(0 if isinstance(player, str) else dict.fromkeys(player, 0))
     assert seen == expected
+
+
+def test_what_has_no_players_is_refused():
+    for env, came in ((as_environment(Corridor()), "SingleEnvironment"), (None, "None"), (Scripted, "Scripted")):
+        for view in (current_players, lambda env: PlayerView(env, "a")):
+            with pytest.raises(
+                ConfigError, match=rf"env is .*{came}, expected a game; as_environment\(env\) makes one"
+            ):
+                view(env)
+
+
+def test_an_unknown_player_has_no_view():
+    with pytest.raises(ConfigError, match=r"player is 'c', expected one of \('a', 'b'\)"):
+        PlayerView(env=as_environment(Scripted("ab")), player="c")

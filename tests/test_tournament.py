@@ -6,8 +6,8 @@ from toy_games import Scripted
 from worlds import Corridor, Still
 
 from rlcore.approximators import TabularQApproximator
-from rlcore.environments import KuhnPoker, MatrixGame, RockPaperScissors, TicTacToe
-from rlcore.errors import ConfigError
+from rlcore.environments import KuhnPoker, MatrixGame, RockPaperScissors, TicTacToe, as_environment
+from rlcore.errors import ConfigError, EnvContractError
 from rlcore.experiment import evaluate
 from rlcore.explorers import EpsilonGreedyExplorer
 from rlcore.learners import TDLearner
@@ -171,3 +171,43 @@ def test_one_policy_under_two_names_and_other_wrong_arguments():
 def test_evaluate_refuses_games_and_says_what_to_do():
     with pytest.raises(ConfigError, match=r"TicTacToe has the players 'x', 'o'.*tournament\(\{name: policy"):
         evaluate(SelfPlay(RandomPolicy()), TicTacToe())
+
+
+def test_who_draws_at_random_draws_anew_in_every_seat():
+    """Else two random policies would play every game twice, with seats swapped, and win the same."""
+    played = [tournament({"a": RandomPolicy(), "b": RandomPolicy()}, TicTacToe(), 60, seed=seed) for seed in range(4)]
+    assert any(one.wins[0, 1] != one.wins[1, 0] for one in played)
+
+
+@pytest.mark.parametrize("game", [KuhnPoker(), KuhnPoker(seed=3)])
+def test_chance_deals_every_seating_the_same_and_every_tournament(game):
+    def watching():
+        return lambda state, mask: deals.append(env.game.cards) or 1
+
+    env, all_deals = as_environment(game), []
+    for _ in range(2):
+        deals = []
+        tournament({"a": watching(), "b": watching()}, env, 20, seed=1)
+        assert deals[:20] == deals[20:] and len({*deals}) > 2
+        all_deals.append(deals)
+    assert all_deals[0] == all_deals[1]
+    assert game.random.count == 0
+
+
+def test_an_error_says_who_was_who():
+    policies = {"a": RandomPolicy(), "b": lambda state, mask: 9}
+    with pytest.raises(EnvContractError, match="player 'o': the action is 9") as caught:
+        tournament(policies, TicTacToe(), 2, seed=0)
+    assert "in the tournament 'a' was 'x', 'b' was 'o'" in caught.value.__notes__
+
+
+class Joined(Scripted):
+    def possible_players(self):
+        return self.everybody
+
+
+def test_who_may_join_later_takes_part():
+    game = Joined("abc", joins={2: "c"}, players="abc", is_growing=True)
+    played = tournament({name: always(0) for name in "xyz"}, game, 6)
+    off = ~np.eye(3, dtype=bool)
+    assert (played.games[off] == 6).all() and (played.wins[off] == 3).all()

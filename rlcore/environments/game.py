@@ -1,7 +1,10 @@
 """The adapter of a game: one of the user's own, of PettingZoo or of OpenSpiel."""
 
+import warnings
 from math import isfinite
 from typing import Any
+
+import numpy as np
 
 from rlcore.environments.contract import takes_seed
 from rlcore.environments.game_answers import GameAnswers
@@ -38,6 +41,7 @@ class GameEnvironment(GameAnswers):
         self.why_untraced = f"{name} is a game of several players"
         self.is_in_use = False
         self._seed: int | None = None
+        self._has_warned = False
         self._is_seeded = takes_seed(game)
         # of the instance: found quicker than the game's
         self._act, self._reward_of, self._players_of = game.act, game.reward, game.players
@@ -190,9 +194,13 @@ class GameEnvironment(GameAnswers):
 
     def _checked_reward(self, player: Player, reward: Any) -> float:
         try:
-            return checked_reward(reward)
+            number = checked_reward(reward)
         except EnvContractError as error:
             raise self._broken(f"the reward is {error}", "", player=player) from None
+        if np.ndim(reward) and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(f"{self.name}: the reward has shape {np.shape(reward)}, expected a number", stacklevel=3)
+        return number
 
     def truncate(self, rows: Any = None) -> None:
         """Cuts the game of all active players after the last move."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from rlcore.environments.masks import KEY
+from rlcore.environments.masks import mask_inside
 from rlcore.environments.seat import UNSEEN, Seat
 from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
@@ -29,6 +29,7 @@ class GameAnswers(Game):
         self._at_once = game.dynamic_style is DynamicStyle.SIMULTANEOUS
         self._transforms = transforms
         self._mask_of = game.legal_action_mask  # of the instance: found quicker than the game's
+        self._gives_masks = False  # whether there was one; from then on, none means that all actions are legal
         self._players: tuple[Player, ...] = ()
         self._seats: dict[Player, Seat] = {}
         self._dicts: dict[tuple[Player, ...], tuple[spaces.Dict, spaces.Dict]] = {}
@@ -98,7 +99,7 @@ class GameAnswers(Game):
         return seat.state
 
     def legal_action_mask(self, player: Player | None = None) -> Any:
-        """Bool `[actions]`, or `None` where the game gives no mask.
+        """Bool `[actions]`, or `None` where the game gives no mask and never gave one.
 
         Raises:
             ConfigError: An unknown player.
@@ -123,15 +124,16 @@ class GameAnswers(Game):
         player = seat.player
         if seat.inside:
             state = self._raw_state(seat)
-            raw = state.get(KEY) if isinstance(state, dict) else None
+            raw = mask_inside(state) if isinstance(state, dict) else None
         else:
             raw = self._mask_of(player)
         if raw is None:
-            return None
+            return seat.all_legal if self._gives_masks else None
         try:
             mask = seat.read_mask(raw)
         except EnvContractError as error:
             raise self._broken(f"the action mask is {error}", "correct the game", player=player) from None
+        self._gives_masks = True
         if mask is None or not mask.flags.writeable:
             return mask
         is_to_move = player in self._active and (self._at_once or player == self._mover)

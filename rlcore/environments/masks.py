@@ -65,11 +65,17 @@ def without_mask(state_space: spaces.Space, action_space: spaces.Space) -> tuple
     return "mask", spaces.Dict(rest)
 
 
+def mask_inside(observation: dict[str, Any]) -> Any:
+    """The mask in an observation whose space promises one; where it is missing, what no reader takes for a mask."""
+    mask = observation.get(KEY)
+    return "missing" if mask is None else mask
+
+
 def take_mask(observation: Any, info: dict[str, Any], inside: str) -> tuple[Any, dict[str, Any]]:
     """The observation without the mask inside it, and the info with it."""
     if not inside or not isinstance(observation, dict):
         return observation, info
-    info = info | {KEY: observation.get(KEY), f"_{KEY}": None}
+    info = info | {KEY: mask_inside(observation), f"_{KEY}": None}
     if inside == "alone":
         return observation.get("observation"), info
     return {key: part for key, part in observation.items() if key != KEY}, info

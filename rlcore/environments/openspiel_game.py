@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from gymnasium import Space, spaces
 
+from rlcore.arguments import check_flag, named
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.games import Game, Player
 from rlcore.interfaces import DynamicStyle
@@ -29,10 +30,16 @@ class OpenSpielGame(Game):
         random: The stream of the chance moves.
 
     Raises:
-        ConfigError: A mean-field game, one whose players observe no tensor, or one of too many states to number.
+        ConfigError: No game of OpenSpiel, a wrong argument, a mean-field game, one whose players observe no tensor, or
+            one of too many states to number.
     """
 
     def __init__(self, game: Any, numbered: bool = False, seed: int | None = None) -> None:
+        if not callable(getattr(game, "new_initial_state", None)):
+            raise ConfigError(
+                f'game is {named(game)}, expected a game of OpenSpiel, such as pyspiel.load_game("kuhn_poker")'
+            )
+        check_flag("numbered", numbered)
         kind = game.get_type()
         self.game, self.name = game, kind.short_name
         dynamics = kind.dynamics.name

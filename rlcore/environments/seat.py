@@ -12,6 +12,7 @@ from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
 from rlcore.errors import EnvContractError
 from rlcore.games import Player
+from rlcore.interfaces import Array
 
 UNSEEN: Any = object()  # what nobody has asked for since the last move
 
@@ -25,6 +26,7 @@ class Seat:
         player: Who sits there.
         state_space: As policies see it.
         action_space: As policies see it.
+        all_legal: The mask that allows everything; `None` where actions are not discrete.
         inside: How the game's states carry a mask, see `without_mask`.
         raw: The game's own state of the player since the last move, or `UNSEEN`.
         state: The same as policies see it.
@@ -35,7 +37,7 @@ class Seat:
     """
 
     __slots__ = (
-        *("player", "state_space", "action_space", "inside", "raw", "state", "mask", "action"),
+        *("player", "state_space", "action_space", "all_legal", "inside", "raw", "state", "mask", "action"),
         *("terminated", "truncated", "_n_direct", "_start", "_read", "_change", "_write", "_read_mask", "_known_masks"),
     )
 
@@ -51,6 +53,10 @@ class Seat:
         if isinstance(action_space, spaces.Discrete) and transforms.action is None:
             self._n_direct, self._start = int(action_space.n), int(action_space.start)
         self._known_masks: dict[bytes, np.ndarray] = {}
+        self.all_legal: np.ndarray | None = None
+        if isinstance(self.action_space, spaces.Discrete):
+            self.all_legal = np.ones(int(self.action_space.n), bool)
+            self.all_legal.flags.writeable = False
         self.begin()
 
     def begin(self) -> None:
@@ -140,7 +146,7 @@ def checked_reward(value: Any) -> float:
     if isinstance(value, float | int):
         number = float(value)
     else:
-        array = np.asarray(value if isinstance(value, np.ndarray | np.generic) else "")
+        array = np.asarray(value if isinstance(value, np.generic | Array) else "")
         if array.size != 1 or array.dtype.kind not in "biuf":
             raise EnvContractError(f"{shown(value)} ({type(value).__name__}), expected a number")
         number = float(array.item())

@@ -67,6 +67,7 @@ class SingleEnvironment(Environment):
         self._action: Any = None
         self._raw_mask: Any = None
         self._mask: np.ndarray | None = None
+        self._no_mask: np.ndarray | None = None  # what stands for none: all legal, once there was a mask
         self._known_masks: dict[bytes, np.ndarray] = {}
         self._reward, self._terminated, self._truncated = 0.0, False, True
         self._over, self._ended = True, _NOBODY  # until the first reset
@@ -98,7 +99,7 @@ class SingleEnvironment(Environment):
         answer = self._begin(seed)
         try:
             observation, info = take_mask(*answer, self._inside)
-            self._raw_mask, self._mask = info.get(KEY), None
+            self._raw_mask, self._mask = info.get(KEY), self._no_mask
         except (TypeError, ValueError, AttributeError):
             raise self._broken("reset answered", shown(answer), "expected the pair (state, info)") from None
         try:
@@ -126,7 +127,7 @@ class SingleEnvironment(Environment):
         answer = take_step(raw_action)
         try:
             observation, reward, terminated, truncated, info = answer
-            self._raw_mask, self._mask = info.get(KEY) if info else None, None
+            self._raw_mask, self._mask = info.get(KEY) if info else None, self._no_mask
         except (TypeError, ValueError, AttributeError):
             raise self._broken("step answered", shown(answer), f"expected the five {_FIVE}") from None
         del answer  # else the observation would look as if somebody else had it, and be copied
@@ -223,7 +224,7 @@ class SingleEnvironment(Environment):
         return self._action
 
     def legal_action_mask(self) -> np.ndarray | None:
-        """Bool `[actions]`, or `None` where the environment gives no mask.
+        """Bool `[actions]`, or `None` where the environment gives no mask and never gave one.
 
         Raises:
             EnvContractError: The mask has the wrong length or type, or allows nothing though the episode goes on.
@@ -256,6 +257,9 @@ class SingleEnvironment(Environment):
             raise self._broken(
                 "the action mask allows no action", "though the episode goes on", "end the episode instead"
             )
+        if self._no_mask is None and mask is not None:
+            self._no_mask = np.ones_like(mask)
+            self._no_mask.flags.writeable = False
         return mask
 
     def action_space(self) -> spaces.Space:

@@ -55,6 +55,7 @@ class VectorEnvironment(Environment):
         self._write = transforms.writer(action_space, self.num_envs)
         self._read_mask = transforms.mask_reader(action_space, self.num_envs)
         self._read_reward, self._read_flags = reward_reader(self.num_envs), flags_reader(self.num_envs)
+        self._no_mask: np.ndarray | None = None  # what stands for none: all legal, once there was a mask
         self._seeds: Any = None
         self._all, self._none = np.ones(self.num_envs, bool), np.zeros(self.num_envs, bool)
         self._all.flags.writeable = self._none.flags.writeable = False
@@ -149,8 +150,7 @@ class VectorEnvironment(Environment):
         elif not (self._ended and self._mode is AutoresetMode.SAME_STEP):  # else the true last states come first
             begun = None if self._moved is self._all else ~self._moved
             self._state = self._next_state = self._states.follow(seen, begun)
-        self._mask: np.ndarray | None = None
-        self._next_mask: np.ndarray | None = None
+        self._mask = self._next_mask = self._no_mask
         if info:
             self._take_masks(info)
 
@@ -244,7 +244,7 @@ class VectorEnvironment(Environment):
     def _mask_in(self, info: dict[str, Any], exempt: np.ndarray) -> np.ndarray | None:
         """The masks; those that are not given allow all, those of the rows in `exempt` may allow none."""
         if info.get(KEY) is None:
-            return None
+            return self._no_mask
         mask = self._checked("action mask", self._read_mask, info[KEY])
         if mask is None:
             return None
@@ -254,6 +254,9 @@ class VectorEnvironment(Environment):
         empty = np.flatnonzero(~(mask.any(axis=1) | exempt)).tolist()
         if empty:
             raise self._broken("the action mask allows no action", f"in rows {empty}", "end the episode there instead")
+        if self._no_mask is None:
+            self._no_mask = np.ones_like(mask)
+            self._no_mask.flags.writeable = False
         return mask
 
     def _checked(self, what: str, read: Callable[[Any], Any], raw: Any) -> Any:
@@ -315,7 +318,7 @@ class VectorEnvironment(Environment):
         return self._action
 
     def legal_action_mask(self) -> np.ndarray | None:
-        """Bool `[num_envs, actions]` at `state()`, or `None` where the environment gives no mask."""
+        """Bool `[num_envs, actions]` at `state()`, or `None` where the environment gives no mask and never gave one."""
         return self._mask
 
     def next_legal_action_mask(self) -> np.ndarray | None:

@@ -1,5 +1,6 @@
 """What the adapter of a game answers."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -53,6 +54,23 @@ def test_each_player_is_paid_what_the_last_move_brought_it():
     game.act(2)
     assert game.reward() == {"Ann": 0.0, "Bob": 2.0, "Cem": -1.0}
     assert all(type(reward) is float for reward in game.reward().values())
+
+
+@pytest.mark.parametrize("kind", [int, np.float32, np.array, jnp.float32, jnp.asarray])
+def test_a_reward_may_be_any_kind_of_number(kind):
+    game = started(reward=kind(2))
+    game.act(0)
+    assert game.reward() == {"Ann": 2.0, "Bob": 2.0, "Cem": 2.0}
+    assert all(type(reward) is float for reward in game.reward().values())
+
+
+@pytest.mark.parametrize("xp", [np, jnp])
+def test_an_array_of_one_reward_is_taken_with_a_warning(xp):
+    game = started(reward=xp.ones(1))
+    with pytest.warns(UserWarning, match=r"Turns: the reward has shape \(1,\), expected a number") as caught:
+        game.act(0)
+        game.act(0)
+    assert len(caught) == 1 and game.reward("Ann") == 1.0
 
 
 def test_questions_without_a_player_are_those_of_who_moves():

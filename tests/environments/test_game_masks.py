@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 from gymnasium import spaces
+from toy_games import Scripted
 
 from rlcore.environments import as_environment
 from rlcore.errors import EnvContractError
+from rlcore.experiment import Experiment
+from rlcore.policies import Agent, MultiAgentPolicy, RandomPolicy, SelfPlay
+from rlcore.stop_conditions import StopAfterNEpisodes
+from rlcore.trajectories import CircularTraces, InsertSampleRatioController, Trajectory, WholeSampler
 from tests.environments.games import Turns, started
 
 
@@ -24,6 +29,31 @@ def test_masks_that_do_not_fit(mask, message):
         with pytest.raises(EnvContractError) as caught:
             ask()
         assert message in str(caught.value)
+
+
+def kept(policy, game):
+    Experiment(policy, game, StopAfterNEpisodes(2, show_progress=False), seed=0).run()
+    agents = [policy.policy] if isinstance(policy, SelfPlay) else policy.policies.values()
+    return [agent.trajectory.container.whole() for agent in agents]
+
+
+def agent():
+    return Agent(RandomPolicy(), Trajectory(CircularTraces(40), WholeSampler(), InsertSampleRatioController()))
+
+
+class Silent(Scripted):
+    """Gives no mask to player b, and none at the end."""
+
+    def legal_action_mask(self, player):
+        return None if player == "b" or self.is_finished() else [True, False, True]
+
+
+def test_where_no_mask_comes_after_one_everything_is_legal():
+    every, some = [True] * 3, [True, False, True]
+    for policy in (SelfPlay(agent()), MultiAgentPolicy({"a": agent(), "b": agent()})):
+        batches = kept(policy, Silent("abab"))
+        assert np.concatenate([batch.mask for batch in batches]).tolist() == [some] * 4 + [every] * 4
+        assert np.concatenate([batch.next_mask for batch in batches]).tolist() == [some, every] * 2 + [every] * 4
 
 
 def test_who_is_not_to_move_may_have_no_legal_action():
@@ -59,6 +89,14 @@ def test_masks_inside_the_states():
     game.source.answers["state"] = np.zeros(2)
     with pytest.raises(EnvContractError, match="player 'Cem': the state is"):
         game.state("Cem")
+
+
+def test_a_mask_that_the_space_promises_must_come():
+    game = as_environment(Masked())
+    game.reset()
+    game.source.answers["state"] = {"observation": np.zeros(2, np.float32)}
+    with pytest.raises(EnvContractError, match=r"turn 0, player 'Ann': the action mask is 'missing'.*shape .2,."):
+        game.act(0)
 
 
 @pytest.mark.parametrize("mask", [[1, 0], [True, False], (True, False), np.array([1, 0]), np.array([1, 0], np.uint8)])

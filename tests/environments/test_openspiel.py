@@ -166,6 +166,15 @@ def test_games_that_can_t_be_played(monkeypatch):
         OpenSpielGame(pyspiel.load_game("connect_four"), numbered=True)
 
 
+def test_what_is_no_game_of_openspiel():
+    kuhn = pyspiel.load_game("kuhn_poker")
+    for wrong, came in (("kuhn_poker", "'kuhn_poker'"), (None, "None"), (kuhn.new_initial_state(), "a State")):
+        with pytest.raises(ConfigError, match=rf"game is {came}, expected a game of OpenSpiel, such as pyspiel.load"):
+            OpenSpielGame(wrong)
+    with pytest.raises(ConfigError, match="numbered is 'yes', expected True or False"):
+        OpenSpielGame(kuhn, numbered="yes")
+
+
 def test_an_experiment_plays_it():
     policy = MultiAgentPolicy({0: RandomPolicy(), 1: RandomPolicy()})
     stop = StopAfterNSteps(50, show_progress=False)

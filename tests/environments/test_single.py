@@ -11,9 +11,13 @@ from gymnasium import spaces
 from rlcore.environments import RandomWalk1D, as_environment
 from rlcore.environments.check_answers import same
 from rlcore.errors import EnvContractError
+from rlcore.experiment import Experiment
 from rlcore.interfaces import ActionStyle, Environment
+from rlcore.policies import Agent, RandomPolicy
 from rlcore.random import Random, seed_number
+from rlcore.stop_conditions import StopAfterNEpisodes
 from rlcore.struct import struct
+from rlcore.trajectories import CircularTraces, InsertSampleRatioController, Trajectory, WholeSampler
 from tests.environments.own import Own
 from tests.environments.worlds import Counter, Faulty, bare_transitions, choose
 
@@ -311,6 +315,31 @@ def test_no_mask():
     env = as_environment(Counter())
     env.reset()
     assert env.legal_action_mask() is None and env.next_legal_action_mask() is None
+
+
+class Silent(Counter):
+    """Gives no mask where an episode ends."""
+
+    def answer(self):
+        observation, info = super().answer()
+        return observation, info if self.step_number < self.last else {}
+
+
+def test_where_no_mask_comes_after_one_everything_is_legal():
+    env = as_environment(Silent(mask="info", length=2))
+    agent = Agent(RandomPolicy(), Trajectory(CircularTraces(20), WholeSampler(), InsertSampleRatioController()))
+    Experiment(agent, env, StopAfterNEpisodes(3, show_progress=False), seed=0).run()
+    kept = agent.trajectory.container.whole()
+    assert kept.mask.sum(axis=1).tolist() == [2] * 6
+    assert kept.next_mask.sum(axis=1).tolist() == [2, 3] * 3
+
+
+def test_a_mask_that_the_space_promises_must_come():
+    env = as_environment(Counter(mask="observation"))
+    env.source.answer = lambda: ({"observation": np.zeros(2, np.float32)}, {})
+    env.reset(seed=0)
+    with pytest.raises(EnvContractError, match=r"step 0: the action mask is 'missing'.*expected bools of shape .3,."):
+        env.legal_action_mask()
 
 
 def test_taxi_says_which_actions_are_legal():

@@ -10,8 +10,9 @@ from gymnasium.vector.utils import batch_space
 from rlcore.environments import as_environment
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.experiment import Experiment
-from rlcore.policies import RandomPolicy
+from rlcore.policies import Agent, RandomPolicy
 from rlcore.stop_conditions import StopAfterNEpisodes
+from rlcore.trajectories import CircularTraces, InsertSampleRatioController, Trajectory, WholeSampler
 from tests.environments.worlds import Counter, Faulty, bare_transitions, choose, counters
 
 MODES = pytest.mark.parametrize("mode", list(AutoresetMode), ids=lambda mode: mode.name)
@@ -170,6 +171,23 @@ def test_a_mask_that_reset_does_not_give(mode):
     if mode is not AutoresetMode.NEXT_STEP:
         mask = env.legal_action_mask()
         assert mask is None or mask.all()
+
+
+class Silent(Counter):
+    """Gives no mask after a step."""
+
+    def step(self, action):
+        return *super().step(action)[:-1], {}
+
+
+@MODES
+def test_where_no_mask_comes_after_one_everything_is_legal(mode):
+    env = as_environment(SyncVectorEnv([lambda: Silent(mask="info", length=2)] * 2, autoreset_mode=mode))
+    agent = Agent(RandomPolicy(), Trajectory(CircularTraces(20), WholeSampler(), InsertSampleRatioController()))
+    Experiment(agent, env, StopAfterNEpisodes(6, show_progress=False), seed=0).run()
+    kept = agent.trajectory.container.whole()
+    assert kept.mask.sum(axis=1).tolist() == [2, 3] * 6
+    assert kept.next_mask.all()
 
 
 class Stuck(Counter):
