@@ -87,14 +87,11 @@ class RowSteps:
 
     def push_block(self, block: Block) -> list[int]:
         """Counts the steps of a block; the lengths of the episodes that ended in it, in the order of `block.ends`."""
-        for row in self._ended:
-            self._starts[row] = self._count
+        starts = np.array(self._starts)
+        starts[list(self._ended)] = self._count
         self._ended = ()
-        lengths = []
-        for step, row in zip(*(places.tolist() for places in block.ends), strict=True):
-            end = self._count + step + 1
-            lengths.append(end - self._starts[row])
-            self._starts[row] = end
+        lengths = _between(block, block.ends[0] + (self._count + 1), starts)
+        self._starts = starts.tolist()
         self._count += len(block)
         return lengths
 
@@ -134,6 +131,26 @@ class RowSums:
         return float(self._sums[row])
 
 
+def _between(block: Block, counts: np.ndarray, begins: np.ndarray) -> list[Any]:
+    """How far each count is from the one at the end before it in the same row.
+
+    Args:
+        block: The steps.
+        counts: `[episodes]`, in the order of `block.ends`.
+        begins: `[num_envs]`, the counts where the open episodes began; then where those open after the block did.
+    """
+    order, is_last = block.ends_by_row
+    rows, counts = block.ends[1][order], counts[order]
+    before = np.empty_like(counts)
+    before[1:] = counts[:-1]
+    is_first = np.roll(is_last, 1)  # the last of all is followed by the first
+    before[is_first] = begins[rows[is_first]]
+    begins[rows[is_last]] = counts[is_last]
+    differences = np.empty_like(counts)
+    differences[order] = counts - before
+    return differences.tolist()
+
+
 def add_rewards(sums: np.ndarray, block: Block) -> list[float]:
     """Adds the rewards of a block to the sums of the open episodes, one after the other as single steps would.
 
@@ -145,10 +162,54 @@ def add_rewards(sums: np.ndarray, block: Block) -> list[float]:
         The sums of the episodes that ended, in the order of `block.ends`.
     """
     rewards, over = (array.reshape(len(block), -1) for array in (block.reward, block.over))
+    if len(sums) >= _WIDE:
+        return _add_steps(sums, rewards, block)
+    if _are_exact(sums, rewards):
+        return _add_whole(sums, rewards, block)
     n_steps = max(1, _MOST // len(sums))
     totals = []
     for i in range(0, len(block), n_steps):
         totals += _add_some(sums, rewards[i : i + n_steps], over[i : i + n_steps])
+    return totals
+
+
+def _add_steps(sums: np.ndarray, rewards: np.ndarray, block: Block) -> list[float]:
+    """Step by step, for many rows."""
+    steps, rows = block.ends
+    bounds = np.searchsorted(steps, np.arange(len(block) + 1)).tolist()
+    totals = np.empty(len(rows))
+    for reward, begin, end in zip(rewards, bounds, bounds[1:], strict=False):
+        sums += reward
+        if begin < end:
+            ended = rows[begin:end]
+            totals[begin:end] = sums[ended]
+            sums[ended] = 0.0
+    return totals.tolist()
+
+
+def _are_exact(sums: np.ndarray, rewards: np.ndarray) -> bool:
+    """Whether all sums are whole numbers below 2^53, which are the same in whatever order they are added."""
+    return bool(
+        (np.rint(rewards) == rewards).all()
+        and (np.rint(sums) == sums).all()
+        and np.abs(rewards).max().item() * len(rewards) + np.abs(sums).max() < 2**53
+    )
+
+
+def _add_whole(sums: np.ndarray, rewards: np.ndarray, block: Block) -> list[float]:
+    """By running sums over all steps, for whole numbers."""
+    steps, rows = block.ends
+    running = np.empty(len(rows))  # at the ends
+    total, n_steps = np.zeros(len(sums)), max(1, _MOST // len(sums))
+    bounds = np.searchsorted(steps, np.arange(0, len(block) + n_steps, n_steps)).tolist()
+    for i, begin, end in zip(range(0, len(block), n_steps), bounds, bounds[1:], strict=False):
+        piece = np.cumsum(rewards[i : i + n_steps], axis=0, dtype=np.float64)
+        piece += total
+        running[begin:end] = piece[steps[begin:end] - i, rows[begin:end]]
+        total = piece[-1]
+    begins = 0.0 - sums
+    totals = _between(block, running, begins)
+    sums[:] = total - begins
     return totals
 
 
@@ -165,4 +226,5 @@ def _add_some(sums: np.ndarray, rewards: np.ndarray, over: np.ndarray) -> list[f
     return by_episode[places[:-1][over]].tolist()
 
 
+_WIDE = 256  # rows from which on one addition for each step is quicker than looking for the episode of each reward
 _MOST = 12_000  # rewards at a time: larger arrays get fresh memory at every call, which takes longer than the sums

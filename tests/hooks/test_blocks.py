@@ -18,6 +18,7 @@ from rlcore.hooks import (
     EmptyHook,
     Hook,
     RewardsPerEpisode,
+    RowSteps,
     RowSums,
     StepsPerEpisode,
     TimePerStep,
@@ -116,7 +117,7 @@ def test_two_environments_by_hand():
     )
 
 
-@pytest.mark.parametrize("num_envs", [None, 3])
+@pytest.mark.parametrize("num_envs", [None, 3, 300])
 def test_sums_of_long_episodes_are_added_in_the_order_of_the_steps(num_envs):
     """Also across the pieces in which a long block is added up."""
     rng = np.random.default_rng(0)
@@ -135,6 +136,34 @@ def test_a_row_sum_is_that_of_the_open_episodes():
     sums = RowSums(2)
     assert sums.push_block(block_of([[1, 2], [3, 4], [5, 6]], [(1, 1)])) == [6.0]
     assert [sums.of(row) for row in (0, 1)] == [9.0, 6.0]
+
+
+@pytest.mark.parametrize("wide", [1, 256])  # rows from which on blocks are added up step by step
+@pytest.mark.parametrize("most", [7, 12_000])  # rewards that are looked at together
+@settings(deadline=None, max_examples=150)
+@given(seed=st.integers(0, 2**32), kind=st.sampled_from(["whole", "fractions", "huge"]), n_rows=st.integers(1, 6))
+def test_row_sums_and_steps_equal_those_of_single_steps(wide, most, seed, kind, n_rows):
+    rng, sums, steps = np.random.default_rng(seed), RowSums(n_rows), RowSteps(n_rows)
+    total, count = np.zeros(n_rows), np.zeros(n_rows, int)
+    for _ in range(3):
+        shape = (rng.integers(1, 30), n_rows)
+        rewards = rng.integers(-3, 4, shape) if kind == "whole" else rng.normal(size=shape)
+        rewards = np.full(shape, 1e30) if kind == "huge" else rewards * 10.0 ** rng.integers(-6, 7, shape)
+        ends = np.argwhere(rng.random(shape) < rng.choice([0, 0.1, 0.6, 1]))
+        block = block_of(rewards, map(tuple, ends))
+        expected: tuple[list, list] = ([], [])
+        for reward, over in zip(block.reward, block.over, strict=True):
+            total, count = total + reward, count + 1
+            for row in np.flatnonzero(over):
+                expected[0].append(total[row])
+                expected[1].append(count[row])
+                total[row] = count[row] = 0
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("rlcore.hooks.rows._WIDE", wide)
+            patch.setattr("rlcore.hooks.rows._MOST", most)
+            assert (sums.push_block(block), steps.push_block(block)) == expected
+        assert [sums.of(row) for row in range(n_rows)] == total.tolist()
+        assert [steps.of(row) for row in range(n_rows)] == count.tolist()
 
 
 def test_a_list_that_was_read_before_stays_the_hooks_own():
