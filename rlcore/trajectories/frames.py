@@ -125,6 +125,10 @@ class Frames:
         state, next_state = (jax.tree.unflatten(structure, [pair[at] for pair in pairs]) for at in (0, 1))
         return state, next_state
 
+    def is_used(self, slots: Any) -> Any:
+        """Whether transitions were ever stored in `slots`: then two rows belong to each."""
+        return self.row[slots] != self.next_row[slots]
+
     def is_full(self) -> bool:
         """Whether another transition in every lane might not fit, if no lane has begun anew (on the host)."""
         return bool(self.newest.max() + 2 * self.n_frames >= self.n_rows)

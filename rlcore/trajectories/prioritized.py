@@ -94,6 +94,11 @@ class PrioritizedTraces(Container):
         return self.traces.n_stored
 
     @property
+    def n_pushed(self) -> Any:
+        """How many were pushed, at most as many as fit; see `CircularTraces.n_pushed`."""
+        return self.traces.n_pushed
+
+    @property
     def filled(self) -> Any:
         """How many transitions each lane holds; `[lanes]` if there are lanes."""
         return self.traces.filled

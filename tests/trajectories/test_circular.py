@@ -122,8 +122,10 @@ def test_an_index_without_a_transition_is_refused():
     container = CircularTraces(8)
     for i in range(3):
         container.push(**transition(i))
-    with pytest.raises(IndexError):
-        container.take(np.array([0, 3]))
+    for wrong in (np.array([0, 3]), np.array([0, -1]), np.array([[0], [-3]]), [-1], -1, 3):
+        with pytest.raises(IndexError):
+            container.take(wrong)
+    assert container.take(np.array([], int)).reward.shape == (0,)
     rows = CircularTraces(8)
     rows.push(**stacked([transition(i) for i in range(2)]), valid=np.array([True, False]))
     for wrong in (1, -1):
