@@ -198,6 +198,11 @@ def rows_for(size: int, n_frames: int) -> int:
     return max(size + size // 64, 2 * n_frames * min(size, 64))
 
 
+def slots_for(n_rows: int) -> int:
+    """How many transitions are given at least `n_rows` rows."""
+    return -(-n_rows * 64 // 65)
+
+
 def _of_frames(shapes: Any, n_frames: int) -> Any:
     return jax.tree.map(lambda one: jax.ShapeDtypeStruct(frame_shape(one.shape, n_frames), one.dtype), shapes)
 

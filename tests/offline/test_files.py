@@ -76,9 +76,11 @@ def saved(tmp_path, **changes):
     path = save_traces(tmp_path / "data", filled("vector", None, 20, 100, 0, has_masks=True), Source())
     with safe_open(path, framework="np") as file:
         metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if "header" in changes:
+    tensors |= changes.pop("tensors", {})
+    if "header" in changes:  # by someone who knows how files are made
         changes["header"] = json.dumps(json.loads(metadata["header"]) | changes["header"])
-    save_file(tensors | changes.pop("tensors", {}), path, metadata | changes)
+        changes = {"checksum": _checksum(changes["header"], tensors)} | changes
+    save_file(tensors, path, metadata | changes)
     return path
 
 
@@ -106,9 +108,12 @@ def test_the_file_is_what_the_page_says(tmp_path):
         ({"version": "2"}, "has version 2, but this rlcore reads version 1; use the rlcore that wrote it, or a newer"),
         ({"tensors": {"reward": np.zeros(20, np.float32)}}, "is damaged"),
         ({"tensors": {"more": np.zeros(1)}}, "is damaged"),
-        ({"header": {"checksum": ""}}, "is damaged"),
+        ({"checksum": ""}, "is damaged"),
+        ({"header": {"environment": "Other"}, "checksum": "0"}, "is damaged"),
         ({"header": {"lanes": 0}}, "contradicts itself"),
         ({"header": {"lanes": "two"}}, "contradicts itself"),
+        ({"header": {"lanes": 10**9}}, "contradicts itself.*1000000000 lanes"),
+        ({"header": {"state_space": {"box": [10**5, 10**5], "dtype": "float32", "low": 0, "high": 1}}}, "67,108,864"),
         ({"header": {"structure": {}}}, "contradicts itself"),
         ({"header": {"action_space": {"discrete": 2}}}, r"contradicts itself: the actions are .* not all in Discrete"),
         ({"header": {"state_space": {"discrete": 2}}}, "contradicts itself: the states are float32"),
@@ -156,7 +161,32 @@ def test_no_flipped_bit_gets_through(tmp_path_factory, data):
         loaded = load_traces(path)
     except CheckpointError:
         return
-    assert_same(original.whole(), loaded.whole())  # a name or a note in the header
+    assert_same(original.whole(), loaded.whole())  # a bit that nobody reads
+
+
+def test_no_flipped_bit_of_the_header_gets_through(tmp_path):
+    """Such as one in a bound of a space, which contradicts nothing."""
+    path = saved(tmp_path)
+    content = path.read_bytes()
+    start, end = content.index(b'"header":"') + 10, content.index(b'","', content.index(b'"header":"'))
+    for at in range(start, end, 3):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with pytest.raises(CheckpointError):
+            load_traces(path)
+
+
+@pytest.mark.parametrize("depth", [50, 200, 300, 400, 480, 1_000, 100_000])
+@pytest.mark.parametrize("part", ["action_space", "structure"])
+def test_a_header_that_is_nested_deep_is_refused(tmp_path, part, depth):
+    path = saved(tmp_path)
+    with safe_open(path, framework="np") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    nest = '{"tuple": [' * depth + '{"discrete": 3}' + "]}" * depth
+    text = json.dumps(json.loads(metadata["header"]) | {part: "NEST"})
+    text = text.replace('"NEST"', nest if part == "action_space" else f'{{"state": {nest}}}')
+    save_file(tensors, path, metadata | {"header": text, "checksum": _checksum(text, tensors)})
+    with pytest.raises(CheckpointError):
+        load_traces(path)
 
 
 def test_what_is_no_file_is_refused(tmp_path):
@@ -173,7 +203,7 @@ def test_what_is_no_file_is_refused(tmp_path):
     [
         (Source("image"), r"collected in Source with state_space Box.* but that of Source is Box"),
         (Source(n_actions=4), r"with action_space Discrete\(3\), but that of Source is Discrete\(4\)"),
-        ("CartPole-v1", "that of CartPole-v1"),
+        ("CartPole-v1", r"with state_space .* of CartPole-v1 is .*, and with action_space Discrete\(3\), but that of"),
     ],
 )
 def test_another_environment_is_refused(tmp_path, env, expected):
@@ -200,7 +230,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path, name, expected):
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     tensors[name].flat[3] = np.nan
     with pytest.raises(CheckpointError, match=expected):
-        load_traces(saved(tmp_path, tensors=tensors, header={"checksum": _checksum(tensors)}))
+        load_traces(saved(tmp_path, tensors=tensors, header={}))
 
 
 def test_a_crash_leaves_the_old_file(tmp_path, monkeypatch):
