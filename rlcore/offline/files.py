@@ -188,7 +188,8 @@ def _sequences_from(path: Path, tensors: dict[str, np.ndarray], header: dict[str
         structure, lanes = header["structure"], header["lanes"]
         parts = {name: _tree_of(tensors, structure[name]) for name in Sequences._fields}
         sequences = Sequences(**(parts | {"lanes": lanes}))
-        n, n_lanes = int(sequences.length.sum()), 1 if lanes is None else int(lanes)
+        _check_kinds(sequences)
+        n, n_lanes = int(sequences.length.sum()), 1 if lanes is None else lanes
         columns = (sequences.reward, sequences.terminated, sequences.truncated, *jax.tree.leaves(sequences.extras))
         is_whole = len(sequences.length) == len(sequences.lane) and sequences.length.min() > 0
         if not 0 < n_lanes <= _MOST_LANES:
@@ -199,6 +200,19 @@ def _sequences_from(path: Path, tensors: dict[str, np.ndarray], header: dict[str
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise CheckpointError(f"{path} contradicts itself: {shorten(repr(error))}; write it anew") from error
     return sequences
+
+
+def _check_kinds(sequences: Sequences) -> None:
+    """Raises `ValueError` where a column is of another kind than those that are written."""
+    kinds = {"reward": "float32", "terminated": "bool", "truncated": "bool", "length": "int64", "lane": "int64"}
+    for name, dtype in kinds.items():
+        column = getattr(sequences, name)
+        if column.ndim != 1 or column.dtype != dtype:
+            raise ValueError(f"{name} is {column.dtype}{list(column.shape)}, expected {dtype} of one axis")
+    if type(sequences.lanes) not in (int, type(None)):
+        raise ValueError(f"lanes is {sequences.lanes!r}, expected a whole number or null")
+    if not isinstance(sequences.mask, np.ndarray | None) or not isinstance(sequences.extras, dict | None):
+        raise ValueError("mask is no array, or extras no dict")
 
 
 def _space(path: Path, header: dict[str, Any], name: str) -> Any:

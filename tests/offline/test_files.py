@@ -111,7 +111,9 @@ def test_the_file_is_what_the_page_says(tmp_path):
         ({"checksum": ""}, "is damaged"),
         ({"header": {"environment": "Other"}, "checksum": "0"}, "is damaged"),
         ({"header": {"lanes": 0}}, "contradicts itself"),
-        ({"header": {"lanes": "two"}}, "contradicts itself"),
+        ({"header": {"lanes": "two"}}, "contradicts itself.*lanes is 'two', expected a whole number or null"),
+        ({"header": {"lanes": True}}, "contradicts itself"),
+        ({"header": {"lanes": 1.5}}, "contradicts itself"),
         ({"header": {"lanes": 10**9}}, "contradicts itself.*1000000000 lanes"),
         ({"header": {"state_space": {"box": [10**5, 10**5], "dtype": "float32", "low": 0, "high": 1}}}, "67,108,864"),
         ({"header": {"structure": {}}}, "contradicts itself"),
@@ -138,6 +140,34 @@ def test_arrays_in_each_others_place_are_refused(tmp_path, one, other):
         structure = json.loads(file.metadata()["header"])["structure"]
     with pytest.raises(CheckpointError, match="contradicts itself"):
         load_traces(saved(tmp_path, header={"structure": swap(structure, one, other)}))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("reward", lambda column: column.astype(np.int32)),
+        ("reward", lambda column: np.stack([column, column], axis=1)),
+        ("terminated", lambda column: column.astype(np.int8)),
+        ("truncated", lambda column: column[:, None]),
+        ("length", lambda column: column.astype(np.float32)),
+        ("length", lambda column: column[:, None]),
+        ("lane", lambda column: column.astype(np.float32)),
+        ("mask", lambda column: column.astype(np.int8)),
+    ],
+)
+def test_columns_of_another_kind_are_refused(tmp_path, name, change):
+    with safe_open(saved(tmp_path), framework="np") as file:
+        tensors = {name: change(file.get_tensor(name))}
+    with pytest.raises(CheckpointError, match="contradicts itself"):
+        load_traces(saved(tmp_path, tensors=tensors, header={}))
+
+
+@pytest.mark.parametrize(("part", "place"), [("extras", "reward"), ("mask", {"dict": {"a": "mask"}})])
+def test_parts_of_another_form_are_refused(tmp_path, part, place):
+    with safe_open(saved(tmp_path), framework="np") as file:
+        structure = json.loads(file.metadata()["header"])["structure"]
+    with pytest.raises(CheckpointError, match=r"contradicts itself.*mask is no array, or extras no dict"):
+        load_traces(saved(tmp_path, header={"structure": structure | {part: place}}))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.1, 0.5, 0.99])
