@@ -22,6 +22,7 @@ from rlcore.trajectories import CircularTraces, Container, Trajectory
 
 FORMAT = "rlcore.traces"
 VERSION = 1
+_LONGEST_HEADER = 100_000_000  # the library writes no longer one
 _MOST_LANES = 1 << 20  # a file may come from anywhere, and be small for all it declares
 
 
@@ -174,13 +175,32 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
             header = json.loads(text)
     except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(
-            f"{path} can't be read: {shorten(str(error))}; expected a complete file that save_traces has written"
+            f"{path} can't be read: {shorten(str(error))}{_sizes(path)}; expected a complete file that save_traces has "
+            "written"
         ) from error
     if not isinstance(header, dict) or metadata.get("checksum") != _checksum(text, tensors):
         raise CheckpointError(
             f"{path} is damaged: its header or its arrays are not those that were written; copy or collect it anew"
         )
     return tensors, header
+
+
+def _sizes(path: Path) -> str:
+    """How many bytes a file has and should have, as far as its beginning tells; empty if it can't be opened."""
+    try:
+        with path.open("rb") as file:
+            n_bytes, n_header = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
+            text = file.read(n_header) if n_header <= _LONGEST_HEADER else b""
+    except OSError:
+        return ""
+    if n_bytes < 8 or n_header > _LONGEST_HEADER:
+        return f" (it has {n_bytes:,} bytes)"
+    try:
+        tensors = [one for name, one in json.loads(text).items() if name != "__metadata__"]
+        expected = f"{8 + n_header + max(one['data_offsets'][1] for one in tensors):,}"
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
+        expected = f"more than {8 + n_header:,}"
+    return f" (it has {n_bytes:,} bytes, and should have {expected})"
 
 
 def _sequences_from(path: Path, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> Sequences:

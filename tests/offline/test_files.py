@@ -174,9 +174,14 @@ def test_parts_of_another_form_are_refused(tmp_path, part, place):
 def test_a_file_that_was_cut_is_refused(tmp_path, share):
     path = saved(tmp_path)
     content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(CheckpointError, match="can't be read"):
+    cut = int(share * len(content))
+    path.write_bytes(content[:cut])
+    with pytest.raises(CheckpointError, match=rf"data can't be read: .* \(it has {cut:,} bytes") as caught:
         load_traces(path)
+    if cut > 8:
+        n_header = int.from_bytes(content[:8], "little")
+        expected = f"{len(content):,}" if cut >= 8 + n_header else f"more than {8 + n_header:,}"
+        assert f"and should have {expected})" in str(caught.value)
 
 
 @given(data=st.data())
