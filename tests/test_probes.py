@@ -9,7 +9,7 @@ from probes import GAMMA, PROBES
 from rlcore import Agent, Experiment, QBasedPolicy, StopAfterNSteps
 from rlcore.approximators import Approximator, TabularQApproximator, TargetNetwork
 from rlcore.explorers import EpsilonGreedyExplorer, WeightedSoftmaxExplorer
-from rlcore.learners import CategoricalSupport, DQNLearner, Quantiles, SplitQLearner, TDLearner
+from rlcore.learners import CategoricalSupport, DQNLearner, Quantiles, RewardSplit, SplitQLearner, TDLearner
 from rlcore.networks import MLP, DuelingNetwork, NoisyLinear
 from rlcore.trajectories import (
     AsyncInsertSampleRatioController,
@@ -76,6 +76,7 @@ NETWORKS = {
     "c51": lambda: DQNLearner(network(18), GAMMA, distribution=CategoricalSupport(-2.0, 2.0, 9)),
     "double c51": lambda: DQNLearner(network(18), GAMMA, double=True, distribution=CategoricalSupport(-2.0, 2.0, 9)),
     "noisy dqn": lambda: DQNLearner(network(module=noisy()), GAMMA),
+    "split dqn": lambda: DQNLearner(network(4), GAMMA, split=RewardSplit()),
     "quantile regression": lambda: DQNLearner(network(8), GAMMA, distribution=Quantiles(4)),
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rlcore.trajectories import InsertSampleRatioController
+from rlcore.trajectories.samplers import n_pushed
 
 
 class Schedule:
@@ -20,7 +21,7 @@ class Schedule:
         """Takes how many transitions a step stores."""
         container, sampler = trajectory.container, trajectory.sampler
         self.controller, self._per_step = trajectory.controller, per_step
-        self._n_stored, self._n_slots = len(container), getattr(container, "n_slots", 1 << 62)
+        self._n_pushed, self._n_slots = int(n_pushed(container)), getattr(container, "n_slots", 1 << 62)
         self._batch_size = getattr(sampler, "batch_size", 1)
 
     def most(self, n: int) -> int:
@@ -38,7 +39,7 @@ class Schedule:
     def updates(self, n: int) -> np.ndarray:
         """How many updates come after each of the next `n` steps, `[n]`."""
         steps = np.arange(1, n + 1, dtype=np.int64) * self._per_step
-        is_ready = np.minimum(self._n_stored + steps, self._n_slots) >= self._batch_size
+        is_ready = np.minimum(self._n_pushed + steps, self._n_slots) >= self._batch_size
         if type(self.controller) is InsertSampleRatioController:
             inserted = int(self.controller.inserted) + steps
             allowed = np.where(is_ready, self.controller.allowed(inserted), 0)
@@ -58,7 +59,7 @@ class Schedule:
 
     def advance(self, n: int, updates: int) -> None:
         """Tells the controller of `n` steps and the updates that came with them."""
-        self._n_stored = min(self._n_stored + n * self._per_step, self._n_slots)
+        self._n_pushed = min(self._n_pushed + n * self._per_step, self._n_slots)
         if type(self.controller) is InsertSampleRatioController:
             self.controller.on_insert(n * self._per_step)
             self.controller.sampled += updates

@@ -6,6 +6,7 @@ from rlcore.learners.categorical_support import CategoricalSupport
 from rlcore.learners.distribution import Distribution
 from rlcore.learners.dqn import DQNLearner
 from rlcore.learners.quantiles import Quantiles
+from rlcore.learners.reward_split import RewardSplit
 from rlcore.learners.split import SplitQLearner
 from rlcore.learners.td import TDLearner
 
@@ -15,6 +16,7 @@ __all__ = [
     "DQNLearner",
     "Distribution",
     "Quantiles",
+    "RewardSplit",
     "SplitQLearner",
     "TDLearner",
     "bellman_update",

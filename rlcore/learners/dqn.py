@@ -17,6 +17,7 @@ from rlcore.fixed import Fixed
 from rlcore.interfaces import Environment, Learner
 from rlcore.learners.checks import check_rows, count_actions
 from rlcore.learners.distribution import Distribution
+from rlcore.learners.reward_split import RewardSplit
 from rlcore.learners.targets import bellman_target, best_action, best_value
 from rlcore.random import Random
 from rlcore.stages import Stage
@@ -50,6 +51,7 @@ class DQNLearner(Learner):
         is_double: Whether the online network chooses the action whose target value counts.
         distribution: The form of the distribution of returns that is learnt; `None`: their expectation.
         conservative_weight: Of the penalty of conservative Q-learning, at least 0.
+        split: How rewards and punishments are learnt apart; `None`: they are not.
 
     Source: Mnih et al. 2015, algorithm 1; van Hasselt et al. 2016 (arXiv 1509.06461), eq. 4; Hessel et al. 2018
     (arXiv 1710.02298); Kumar et al. 2020 (arXiv 2006.04779), eq. 4.
@@ -62,6 +64,7 @@ class DQNLearner(Learner):
     is_double: bool = static(False)
     distribution: Distribution | None = static(None)
     conservative_weight: float = static(0.0)
+    split: RewardSplit | None = static(None)
 
     def __init__(
         self,
@@ -72,13 +75,15 @@ class DQNLearner(Learner):
         *,
         distribution: Distribution | None = None,
         conservative_weight: float = 0.0,
+        split: RewardSplit | None = None,
         stages: tuple[Stage, ...] = (Stage.POST_ACT,),
     ) -> None:
         """Takes a network and how to learn.
 
         Args:
             approximator: Maps states `[B, *state]` to action values `[B, actions]`, with a distribution to
-                `[B, actions * n_atoms]`, all atoms of the first action in front.
+                `[B, actions * n_atoms]`, all atoms of the first action in front; with `split` to twice as many, those
+                of rewards in front.
             gamma: Discount per step, in `[0, 1]`.
             loss: From predictions and targets, both `[B]`, to losses `[B]`; a distribution has its own.
             double: Double Q-learning.
@@ -86,11 +91,12 @@ class DQNLearner(Learner):
             conservative_weight: Conservative Q-learning: adds so many times
                 log(sum over a' of exp Q(s, a')) - Q(s, a) to the loss of a row, over the actions that `batch.mask`
                 allows; at least 0.
+            split: `RewardSplit(reward_weight, punish_weight, reward_memory, punish_memory)` (split Q-learning).
             stages: When to learn.
 
         Raises:
             ConfigError: `approximator` is a table, a bare module or none, `gamma` outside `[0, 1]`, `loss` no function
-                or given beside a distribution, `distribution` none, `conservative_weight` negative.
+                or given beside a distribution, `distribution` or `split` none, `conservative_weight` negative.
         """
         if isinstance(approximator, type) or not all(hasattr(approximator, name) for name in _NEEDED):
             advice = "build one: Approximator(model, optax.adam(1e-3))"
@@ -107,6 +113,9 @@ class DQNLearner(Learner):
         self.gamma = check_number("gamma", gamma, 0, 1)
         self.distribution = _checked_distribution(distribution, loss)
         self.conservative_weight = check_number("conservative_weight", conservative_weight, 0)
+        if split is not None and not isinstance(split, RewardSplit):
+            raise ConfigError(f"split is {named(split)}, expected a RewardSplit(reward_weight, punish_weight) or None")
+        self.split = split
         self.noise = Random() if getattr(approximator, "is_noisy", False) else None
 
     @property
@@ -121,10 +130,10 @@ class DQNLearner(Learner):
             state: `[..., *state]`.
             key: For the noise of a noisy network, see there; `None`: without noise.
         """
-        if key is None and self.distribution is None:
+        if key is None and self.distribution is None and self.split is None:
             return self.approximator.forward(state)
         outputs = self.approximator.forward(state) if key is None else self.approximator.forward(state, key=key)
-        return self._expected(outputs)
+        return sum(map(self._expected, self._streams(outputs)))
 
     def objective(self, parameters: Any, batch: Any) -> tuple[Array, dict[str, Array]]:
         """The mean loss over the rows of a batch.
@@ -141,48 +150,76 @@ class DQNLearner(Learner):
             ConfigError: Another kind of batch.
         """
         check_rows(self, batch)
-        target = jax.lax.stop_gradient(self._target(batch))  # first: the loss may move batch statistics
-        outputs = self.approximator.forward(batch.state, parameters)  # [B, A], or [B, A * N]
-        values = self._expected(outputs)  # [B, A]
-        is_taken = jnp.asarray(batch.action)[:, None] == jnp.arange(values.shape[-1])
-        q = jnp.where(is_taken, values, 0).sum(-1)  # [B]
-        prediction = q
+        targets = jax.lax.stop_gradient(self._targets(batch))  # first: the loss may move batch statistics
+        streams = self._streams(self.approximator.forward(batch.state, parameters))  # each [B, A], or [B, A * N]
+        values = list(map(self._expected, streams))  # each [B, A]
+        taken = [_of_taken(one[..., None], batch.action)[:, 0] for one in values]  # each [B]
+        predictions = taken
         if self.distribution is not None:
-            prediction = jnp.where(is_taken[..., None], self._atoms(outputs), 0).sum(-2)  # [B, N]
-        losses, metrics = self.loss(prediction, target), {"q": q.mean()}
+            predictions = [_of_taken(self._atoms(one), batch.action) for one in streams]  # each [B, N]
+        losses: Any = sum(map(self.loss, predictions, targets))
+        q: Any = sum(taken)
+        metrics = {"q": q.mean()}
         if batch.key is not None:
-            error = abs(target - q) if self.distribution is None else jnp.maximum(losses, 0)
+            error = abs(sum(targets) - q) if self.distribution is None else jnp.maximum(losses, 0)
             metrics["priority"] = jax.lax.stop_gradient(error)
         if self.conservative_weight > 0:
-            penalty = jax.nn.logsumexp(values, axis=-1, where=batch.mask) - q
+            penalty = jax.nn.logsumexp(sum(values), axis=-1, where=batch.mask) - q
             losses = losses + self.conservative_weight * penalty
             metrics["conservative"] = penalty.mean()
         if batch.weight is not None:
             losses = losses * batch.weight
         return losses.mean(), metrics
 
-    def _target(self, batch: Any) -> Array:
-        """`[B]`, or `[B, n_atoms]`."""
+    def _targets(self, batch: Any) -> list[Array]:
+        """`[B]`, or `[B, n_atoms]`, for each stream of values."""
         outputs, chosen_by = self._next_outputs(batch.next_state)
+        pairs = zip(self._rewards(batch), outputs, chosen_by, strict=True)
+        return [self._target(batch, *one) for one in pairs]
+
+    def _rewards(self, batch: Any) -> Any:
+        """What each stream learns of `batch.reward`, `[B]`, without what it forgets of its own value."""
+        if self.split is None:
+            return [batch.reward]
+        parts, fading = self.split.parts(batch.reward), self.split.fading
+        if not any(fading):
+            return parts
+        values = map(self._expected, self._streams(self.approximator.forward(batch.state)))
+        return [
+            part - share * _of_taken(one[..., None], batch.action)[:, 0]
+            for part, share, one in zip(parts, fading, values, strict=True)
+        ]
+
+    def _target(self, batch: Any, reward: Any, outputs: Any, chosen_by: Any) -> Array:
+        """`[B]`, or `[B, n_atoms]`, of one stream."""
         gamma, terminated = self.gamma, batch.terminated
         if batch.discount is not None:
             gamma, terminated = batch.discount, batch.discount == 0
         if self.distribution is None:
-            return bellman_target(batch.reward, best_value(outputs, batch.next_mask, chosen_by), gamma, terminated)
+            return bellman_target(reward, best_value(outputs, batch.next_mask, chosen_by), gamma, terminated)
         action = best_action(self._expected(outputs) if chosen_by is None else chosen_by, batch.next_mask)  # [B]
         outputs = jnp.take_along_axis(self._atoms(outputs), action[:, None, None], axis=1)[:, 0]  # [B, N]
         if batch.next_mask is not None:
             terminated = terminated | ~jnp.asarray(batch.next_mask).any(-1)
-        return self.distribution.target(outputs, batch.reward, gamma, terminated)
+        return self.distribution.target(outputs, reward, gamma, terminated)
 
     def _next_outputs(self, state: Any) -> tuple[Any, Any]:
-        """What the target gives, and in double Q-learning the values that say which action is best."""
+        """What the target gives, and in double Q-learning the values that say which action is best, by streams."""
         network = self.approximator
         arguments: list[dict[str, Any]] = [{}, {}]
         if self.noise is not None:
             arguments = [{"key": key} for key in jax.random.split(network.noise_key())]
-        chosen_by = self._expected(network.forward(state, **arguments[1])) if self.is_double else None
-        return network.target(state, **arguments[0]), chosen_by
+        outputs = self._streams(network.target(state, **arguments[0]))
+        if not self.is_double:
+            return outputs, [None] * len(outputs)
+        return outputs, map(self._expected, self._streams(network.forward(state, **arguments[1])))
+
+    def _streams(self, outputs: Any) -> list[Any]:
+        """What the network gives, `[..., actions * n_atoms]` for each stream of values."""
+        if self.split is None:
+            return [outputs]
+        n = outputs.shape[-1] // self.split.n_streams
+        return [outputs[..., :n], outputs[..., n:]]
 
     def _atoms(self, outputs: Any) -> Any:
         """`[..., actions, n_atoms]` for `[..., actions * n_atoms]`."""
@@ -190,22 +227,31 @@ class DQNLearner(Learner):
         return outputs.reshape(*outputs.shape[:-1], -1, self.distribution.n_atoms)
 
     def _expected(self, outputs: Any) -> Any:
-        """The action values `[..., actions]` for what the network gives."""
+        """The action values `[..., actions]` for what the network gives of one stream."""
         return outputs if self.distribution is None else self.distribution.expected(self._atoms(outputs))
 
     def check(self, env: Environment) -> None:
         """Raises `ConfigError` if the network does not map the states of `env` to what stands for its actions."""
-        n_actions, n_atoms = count_actions(self, env), 1
+        n_actions, n_atoms, n_streams = count_actions(self, env), 1, 1
         meaning = f"one value for each of the {n_actions} actions"
         if self.distribution is not None:
             n_atoms = self.distribution.n_atoms
             meaning = f"{n_atoms} atoms for each of the {n_actions} actions"
-        output = self.approximator.check(env.state_space())
-        if not isinstance(output, jax.ShapeDtypeStruct) or output.shape != (n_actions * n_atoms,):
+        if self.split is not None:
+            n_streams = self.split.n_streams
+            meaning += ", of rewards and of punishments"
+        output, size = self.approximator.check(env.state_space()), n_streams * n_actions * n_atoms
+        if not isinstance(output, jax.ShapeDtypeStruct) or output.shape != (size,):
             raise ConfigError(
                 f"for one state of {env.state_space()} the network gives {output}, expected shape "
-                f"({n_actions * n_atoms},): {meaning}; set the size of its last layer"
+                f"({size},): {meaning}; set the size of its last layer"
             )
+
+
+def _of_taken(values: Any, action: Any) -> Array:
+    """What `values` `[B, actions, N]` has for the action of each row, `[B, N]`."""
+    is_taken = jnp.asarray(action)[:, None] == jnp.arange(values.shape[-2])
+    return jnp.where(is_taken[..., None], values, 0).sum(-2)
 
 
 def _checked_distribution(distribution: Any, loss: Any) -> Distribution | None:

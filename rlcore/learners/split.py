@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import jax
 import numpy as np
+from flax import nnx
 
 from rlcore.approximators.tabular import TabularApproximator
 from rlcore.arguments import check_number, named
@@ -173,10 +174,12 @@ def _check_inside(shape: tuple[int, int], state: Any, action: Any, next_state: A
 def _checked_table(name: str, approximator: Any) -> TabularApproximator:
     if isinstance(approximator, TabularApproximator) and approximator.table.ndim == 2:
         return approximator
-    came = named(approximator)
+    came, advice = named(approximator), ""
     if isinstance(approximator, TabularApproximator):
         came = f"a table of shape {approximator.table.shape}"
+    elif isinstance(approximator, nnx.Module) or hasattr(approximator, "parameters"):
+        advice = "; a network learns with DQNLearner(Approximator(model, optimiser), split=RewardSplit(...))"
     raise ConfigError(
         f"{name} is {came}, expected a table of action values [states, actions], such as "
-        "TabularQApproximator(n_states, n_actions)"
+        f"TabularQApproximator(n_states, n_actions){advice}"
     )

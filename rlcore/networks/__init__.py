@@ -11,6 +11,7 @@ from rlcore.networks.gaussian import GaussianNetwork, SoftGaussianNetwork
 from rlcore.networks.mlp import MLP
 from rlcore.networks.noisy import NoisyLinear
 from rlcore.networks.perturbation import PerturbationNetwork
+from rlcore.networks.split import SplitNetwork
 from rlcore.networks.triangular import cholesky_matrix_to_vector_index, log_det_cholesky, vec_to_tril
 from rlcore.networks.vae import VAE, vae_loss
 
@@ -25,6 +26,7 @@ __all__ = [
     "NoisyLinear",
     "PerturbationNetwork",
     "SoftGaussianNetwork",
+    "SplitNetwork",
     "VAE",
     "cholesky_matrix_to_vector_index",
     "diag_norm_kl_divergence",

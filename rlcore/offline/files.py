@@ -22,6 +22,8 @@ from rlcore.trajectories import CircularTraces, Container, Trajectory
 
 FORMAT = "rlcore.traces"
 VERSION = 1
+_LONGEST_HEADER = 100_000_000  # the library writes no longer one
+_MOST_LANES = 1 << 20  # a file may come from anywhere, and be small for all it declares
 
 
 def save_traces(path: str | Path, traces: Container | Trajectory, env: Any) -> Path:
@@ -56,25 +58,27 @@ def save_traces(path: str | Path, traces: Container | Trajectory, env: Any) -> P
         "structure": structure,
         "environment": env.name,
         **{name: space_record(space) for name, space in spaces.items()},
-        "checksum": _checksum(tensors),
     }
-    metadata = {"format": FORMAT, "version": str(VERSION), "header": json.dumps(header, allow_nan=False)}
+    text = json.dumps(header, allow_nan=False)
+    metadata = {"format": FORMAT, "version": str(VERSION), "header": text, "checksum": _checksum(text, tensors)}
     _replace(Path(path), tensors, metadata)
     return Path(path)
 
 
-def load_traces(path: str | Path, env: Any = None, capacity: int | None = None) -> CircularTraces:
+def load_traces(path: str | Path, env: Any = None, capacity: int | None = None, n_frames: int = 1) -> CircularTraces:
     """Reads the transitions of a file into a container, with the lanes that they came from.
 
     Args:
         path: A file that `save_traces` has written.
         env: Where they will be used: whatever `as_environment` takes; `None`: not compared.
         capacity: How many transitions the container can hold; `None`: just these.
+        n_frames: How many frames a state is a stack of, each of which is then kept once; see `CircularTraces`.
 
     Raises:
         CheckpointError: There is no such file, it is not one of these, was written by a newer version, is damaged, or
             its parts contradict each other.
-        ConfigError: The spaces of `env` are not those of the file, or `capacity` is too small.
+        ConfigError: The spaces of `env` are not those of the file, `capacity` is too small, or the states are no stacks
+            of `n_frames`.
     """
     tensors, header = _read(Path(path))
     sequences = _sequences_from(Path(path), tensors, header)
@@ -83,14 +87,18 @@ def load_traces(path: str | Path, env: Any = None, capacity: int | None = None) 
         raise CheckpointError(f"{path} contradicts itself: {why}; write it anew")
     if env is not None:
         env = as_environment(env)
-        for name, space in spaces.items():
-            expected = getattr(env, name)()
-            if space_from(space_record(expected)) != space:
-                raise ConfigError(
-                    f"{path} was collected in {header.get('environment')} with {name} {space}, but that of {env.name} "
-                    f"is {expected}; pass the environment that it was collected in, converted in the same way"
-                )
-    return traces_of(sequences, capacity)
+        own = {name: getattr(env, name)() for name in spaces}
+        unlike = [
+            f"{name} {space}, but that of {env.name} is {own[name]}"
+            for name, space in spaces.items()
+            if space_from(space_record(own[name])) != space
+        ]
+        if unlike:
+            raise ConfigError(
+                f"{path} was collected in {header.get('environment')} with {', and with '.join(unlike)}; pass the "
+                "environment that it was collected in, converted in the same way"
+            )
+    return traces_of(sequences, capacity, n_frames)
 
 
 def _tensors_of(tree: dict[str, Any]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -163,14 +171,36 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
                     "rlcore that wrote it, or a newer one"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no dict
-            header = json.loads(metadata.get("header", ""))
-    except (OSError, SafetensorError, ValueError, TypeError) as error:
+            text = metadata.get("header", "")
+            header = json.loads(text)
+    except (OSError, SafetensorError, ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(
-            f"{path} can't be read: {shorten(str(error))}; expected a complete file that save_traces has written"
+            f"{path} can't be read: {shorten(str(error))}{_sizes(path)}; expected a complete file that save_traces has "
+            "written"
         ) from error
-    if not isinstance(header, dict) or header.get("checksum") != _checksum(tensors):
-        raise CheckpointError(f"{path} is damaged: its arrays are not those that were written; copy or collect it anew")
+    if not isinstance(header, dict) or metadata.get("checksum") != _checksum(text, tensors):
+        raise CheckpointError(
+            f"{path} is damaged: its header or its arrays are not those that were written; copy or collect it anew"
+        )
     return tensors, header
+
+
+def _sizes(path: Path) -> str:
+    """How many bytes a file has and should have, as far as its beginning tells; empty if it can't be opened."""
+    try:
+        with path.open("rb") as file:
+            n_bytes, n_header = os.fstat(file.fileno()).st_size, int.from_bytes(file.read(8), "little")
+            text = file.read(n_header) if n_header <= _LONGEST_HEADER else b""
+    except OSError:
+        return ""
+    if n_bytes < 8 or n_header > _LONGEST_HEADER:
+        return f" (it has {n_bytes:,} bytes)"
+    try:
+        tensors = [one for name, one in json.loads(text).items() if name != "__metadata__"]
+        expected = f"{8 + n_header + max(one['data_offsets'][1] for one in tensors):,}"
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError):
+        expected = f"more than {8 + n_header:,}"
+    return f" (it has {n_bytes:,} bytes, and should have {expected})"
 
 
 def _sequences_from(path: Path, tensors: dict[str, np.ndarray], header: dict[str, Any]) -> Sequences:
@@ -178,15 +208,31 @@ def _sequences_from(path: Path, tensors: dict[str, np.ndarray], header: dict[str
         structure, lanes = header["structure"], header["lanes"]
         parts = {name: _tree_of(tensors, structure[name]) for name in Sequences._fields}
         sequences = Sequences(**(parts | {"lanes": lanes}))
-        n, n_lanes = int(sequences.length.sum()), 1 if lanes is None else int(lanes)
+        _check_kinds(sequences)
+        n, n_lanes = int(sequences.length.sum()), 1 if lanes is None else lanes
         columns = (sequences.reward, sequences.terminated, sequences.truncated, *jax.tree.leaves(sequences.extras))
-        is_whole = len(sequences.length) == len(sequences.lane) and sequences.length.min() > 0 and n_lanes > 0
+        is_whole = len(sequences.length) == len(sequences.lane) and sequences.length.min() > 0
+        if not 0 < n_lanes <= _MOST_LANES:
+            raise ValueError(f"{n_lanes} lanes")
         is_sorted = bool((np.diff(sequences.lane, prepend=0, append=n_lanes - 1) >= 0).all())
         if not is_whole or not is_sorted or any(column.shape[:1] != (n,) for column in columns):
             raise ValueError(f"{n} transitions in sequences of {sequences.length} do not fit the other arrays")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         raise CheckpointError(f"{path} contradicts itself: {shorten(repr(error))}; write it anew") from error
     return sequences
+
+
+def _check_kinds(sequences: Sequences) -> None:
+    """Raises `ValueError` where a column is of another kind than those that are written."""
+    kinds = {"reward": "float32", "terminated": "bool", "truncated": "bool", "length": "int64", "lane": "int64"}
+    for name, dtype in kinds.items():
+        column = getattr(sequences, name)
+        if column.ndim != 1 or column.dtype != dtype:
+            raise ValueError(f"{name} is {column.dtype}{list(column.shape)}, expected {dtype} of one axis")
+    if type(sequences.lanes) not in (int, type(None)):
+        raise ValueError(f"lanes is {sequences.lanes!r}, expected a whole number or null")
+    if not isinstance(sequences.mask, np.ndarray | None) or not isinstance(sequences.extras, dict | None):
+        raise ValueError("mask is no array, or extras no dict")
 
 
 def _space(path: Path, header: dict[str, Any], name: str) -> Any:
@@ -196,9 +242,9 @@ def _space(path: Path, header: dict[str, Any], name: str) -> Any:
         raise CheckpointError(f"{path}: its {name} can't be read: {shorten(str(error))}; write it anew") from error
 
 
-def _checksum(tensors: dict[str, np.ndarray]) -> str:
-    """The SHA-256 of names, types, shapes and contents, in the order of the names."""
-    digest = hashlib.sha256()
+def _checksum(header: str, tensors: dict[str, np.ndarray]) -> str:
+    """The SHA-256 of the header and of names, types, shapes and contents of the tensors, in the order of the names."""
+    digest = hashlib.sha256(header.encode())
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape} ".encode())
         digest.update(tensors[name].data if tensors[name].size else b"")

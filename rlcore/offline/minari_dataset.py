@@ -14,7 +14,7 @@ from rlcore.offline.sequences import Sequences, misfit_of, traces_of
 from rlcore.trajectories import CircularTraces
 
 
-def load_minari(dataset: Any, env: Any = None, capacity: int | None = None) -> CircularTraces:
+def load_minari(dataset: Any, env: Any = None, capacity: int | None = None, n_frames: int = 1) -> CircularTraces:
     """Reads the episodes of a Minari dataset into a container.
 
     States and actions become what policies see of the environment: discrete values count from 0, an `action_mask` is
@@ -25,10 +25,11 @@ def load_minari(dataset: Any, env: Any = None, capacity: int | None = None) -> C
         dataset: A `minari.MinariDataset`, or the id of one that is on this machine.
         env: Where the transitions will be used: whatever `as_environment` takes; `None`: not compared.
         capacity: How many transitions the container can hold; `None`: just these.
+        n_frames: How many frames a state is a stack of, each of which is then kept once; see `CircularTraces`.
 
     Raises:
         ConfigError: Minari is not installed, there is no such dataset or nothing in it, its spaces are not supported or
-            not those of `env`, or its episodes don't fit them.
+            not those of `env`, its episodes don't fit them, or its states are no stacks of `n_frames`.
 
     Source: Younis et al., Minari, https://minari.farama.org.
     """
@@ -53,7 +54,7 @@ def load_minari(dataset: Any, env: Any = None, capacity: int | None = None) -> C
         if why := misfit_of(episode, state_space, action_space):
             raise ConfigError(f"in episode {i} of {name} {why}; correct the dataset")
     whole = jax.tree.map(lambda *parts: np.concatenate(parts), *(one._replace(lanes=None) for one in episodes))
-    return traces_of(whole, capacity)
+    return traces_of(whole, capacity, n_frames)
 
 
 def _dataset(name: str) -> Any:

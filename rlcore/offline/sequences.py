@@ -9,7 +9,8 @@ from rlcore.arguments import check_whole
 from rlcore.errors import ConfigError
 from rlcore.offline.space_records import misfit
 from rlcore.trajectories import CircularTraces, Container
-from rlcore.trajectories.frames import rows_for
+from rlcore.trajectories.frames import rows_for, slots_for
+from rlcore.trajectories.memory import check_memory
 
 _BLOCK_BYTES = 1 << 24  # that are compared at a time
 _BLOCK_STEPS = 1024  # that are taken out at a time
@@ -91,15 +92,16 @@ def sequences_of(traces: Container) -> Sequences:
     )
 
 
-def traces_of(sequences: Sequences, capacity: int | None) -> CircularTraces:
+def traces_of(sequences: Sequences, capacity: int | None, n_frames: int = 1) -> CircularTraces:
     """A container that holds them, with the lanes that they came from.
 
     Args:
         sequences: At least one.
         capacity: How many transitions fit; `None`: just these.
+        n_frames: How many frames a state is a stack of.
 
     Raises:
-        ConfigError: Not all of them fit.
+        ConfigError: Not all of them fit, or the states are no such stacks.
     """
     lanes = sequences.lanes
     order = _order(sequences.lane, sequences.length, lanes or 1)
@@ -111,12 +113,19 @@ def traces_of(sequences: Sequences, capacity: int | None) -> CircularTraces:
             f"capacity is {capacity}, but there are {len(sequences.reward)} transitions{by_lanes}; expected at least "
             f"{needed}, or None for just as many"
         )
-    size = (needed if capacity is None else capacity) // n_lanes
-    n_rows = np.bincount(sequences.lane, sequences.length + 1, n_lanes).max()
     # stored once, the states of short episodes would take more rows than there are, and push out the oldest ones
-    traces = CircularTraces(
-        needed if capacity is None else capacity, states_once=None if n_rows <= rows_for(size, 1) else False
-    )
+    n_rows = int(np.bincount(sequences.lane, sequences.length + check_whole("n_frames", n_frames), n_lanes).max())
+    if capacity is None:
+        size = longest if n_frames == 1 or n_rows <= rows_for(longest, n_frames) else slots_for(n_rows)
+        capacity = size * n_lanes
+    fits = n_rows <= rows_for(capacity // n_lanes, n_frames)
+    if n_frames > 1 and not fits:
+        raise ConfigError(
+            f"capacity is {capacity}, in which {len(sequences.reward)} transitions do not all fit frame by frame: each "
+            f"of their {len(sequences.length)} sequences takes {n_frames} frames more; expected at least "
+            f"{slots_for(n_rows) * n_lanes}, or None for just as many"
+        )
+    traces = CircularTraces(capacity, n_frames, states_once=None if fits else False)
     first_row = np.arange(len(sequences.reward)) + np.repeat(np.arange(len(sequences.length)), sequences.length)
     counts = np.bincount(sequences.lane, sequences.length, n_lanes)
     steps = order[0] if lanes is None else order.T
@@ -128,6 +137,11 @@ def traces_of(sequences: Sequences, capacity: int | None) -> CircularTraces:
         leaves, structure = jax.tree.flatten(values)
         for row in zip(*leaves, strict=True):
             traces.push(**jax.tree.unflatten(structure, row))
+    if len(traces) < len(sequences.reward):
+        raise ConfigError(
+            f"n_frames is {n_frames}, but next states do not go on from the frames of the states before them, so that "
+            f"{len(sequences.reward) - len(traces)} transitions found no room; leave n_frames away"
+        )
     return traces
 
 
@@ -161,6 +175,7 @@ def _transitions(sequences: Sequences, index: np.ndarray, row: np.ndarray) -> di
 def _order(lane: np.ndarray, length: np.ndarray, n_lanes: int) -> np.ndarray:
     """`[lanes, longest]`, the transitions of each lane; the last one is repeated in those that are shorter."""
     counts = np.bincount(lane, length, n_lanes).astype(np.int64)
+    check_memory(16 * n_lanes * int(counts.max()), f"the places of {counts.sum():,} transitions in {n_lanes:,} lanes")
     starts = np.cumsum(counts) - counts
     steps = np.minimum(np.arange(counts.max()), np.maximum(counts[:, None] - 1, 0))
     return np.minimum(starts[:, None] + steps, counts.sum() - 1)

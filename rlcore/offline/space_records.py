@@ -1,5 +1,6 @@
 """Gymnasium spaces written down in JSON, and whether data belongs to them."""
 
+import math
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ from gymnasium import spaces
 
 from rlcore.errors import ConfigError
 
+_MOST_NUMBERS = 1 << 26  # of a box in a record, which may come from anywhere and be small for all it declares
 _NARROW = {"float64": "float32", "int64": "int32", "uint64": "uint32"}  # as transitions are stored
 
 
@@ -49,9 +51,11 @@ def space_from(record: Any) -> spaces.Space:
             return spaces.MultiBinary(record[kind])
         if kind == "box":
             dtype, shape = np.dtype(record["dtype"]), tuple(record[kind])
+            if math.prod(shape) > _MOST_NUMBERS:
+                raise ValueError(f"more than {_MOST_NUMBERS:,} numbers")
             low, high = (np.broadcast_to(_numbers(record[name], dtype), shape) for name in ("low", "high"))
             return spaces.Box(low, high, shape, dtype.type)
-    except (KeyError, TypeError, ValueError, AttributeError, AssertionError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{record} is no record of a space: {error}") from error
     raise ConfigError(f"{record!r} is no record of a space, expected an object with one of {', '.join(kinds)}")
 

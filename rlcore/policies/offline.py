@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import jax
 import numpy as np
 
 from rlcore.errors import ConfigError
@@ -13,6 +14,7 @@ from rlcore.policies.offline_behavior import OfflineBehavior
 from rlcore.stages import Stage, overridden
 from rlcore.struct import struct
 from rlcore.trajectories import Container, Trajectory
+from rlcore.trajectories.traces import Traces
 
 
 @struct
@@ -101,15 +103,16 @@ class OfflineAgent(Policy):
         if self.offline_behavior.is_done():
             self._check_ready()
         if len(self.trajectory) and type(self.trajectory.container).take is not Container.take:
-            one = self.trajectory.container.take(np.zeros(1, np.int64))
-            for what, space, data in (
-                ("states", env.state_space(), one.state),
-                ("actions", env.action_space(), one.action),
+            for what, space in (
+                ("state", env.state_space()),
+                ("next_state", env.state_space()),
+                ("action", env.action_space()),
             ):
-                if why := misfit(space, data, 1):
+                data = _stored(self.trajectory.container, what)
+                if why := misfit(space, data, len(jax.tree.leaves(data)[0])):
                     raise ConfigError(
-                        f"the trajectory was not collected in such an environment: its {what} are {why}; load other "
-                        "data, or convert the environment in the same way"
+                        f"the trajectory was not collected in such an environment: its {what.replace('_', ' ')}s are "
+                        f"{why}; load other data, or convert the environment in the same way"
                     )
 
     def _check_ready(self) -> None:
@@ -129,6 +132,15 @@ class OfflineAgent(Policy):
     def metrics(self) -> Any:
         """The policy's."""
         return self.policy.metrics
+
+
+def _stored(container: Any, name: str) -> Any:
+    """All that a container holds in the column `name`; a single row where there is none, as of states stored once."""
+    traces = getattr(container, "traces", container)  # of prioritised ones, those inside
+    column = getattr(traces, name) if isinstance(traces, Traces) else None
+    if column is None:
+        return getattr(container.take(np.zeros(1, np.int64)), name)
+    return jax.tree.map(lambda leaf: leaf[: traces.filled if traces.lanes is None else None], column)
 
 
 def _check_room(trajectory: Trajectory, behavior: OfflineBehavior) -> None:

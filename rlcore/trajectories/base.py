@@ -42,6 +42,14 @@ class Container:
         """How many transitions are stored; a JAX number when traced."""
         raise not_written(self, "n_stored")
 
+    @property
+    def n_pushed(self) -> Any:
+        """How many of the last transitions were pushed, at most as many as fit; samplers wait for these.
+
+        As many as are stored, unless a container holds fewer than it was built for.
+        """
+        return self.n_stored
+
     def take(self, indices: Any) -> Batch:
         """The transitions at `indices` `[...]`, each from 0 to `n_stored - 1`; a batch `[..., ...]`."""
         raise not_written(self, "take")

@@ -14,6 +14,7 @@ from rlcore.errors import EnvContractError, shorten
 from rlcore.struct import is_traced
 
 NAMES = ("state", "action", "reward", "next_state", "terminated", "truncated", "mask", "next_mask", "extras")
+LARGEST = float(np.finfo(np.float32).max)
 PLAIN = ("state", "action", "reward", "next_state", "terminated", "truncated")
 _FIXED = {"reward": np.float32, "terminated": np.bool_, "truncated": np.bool_, "mask": np.bool_, "next_mask": np.bool_}
 NARROW = {
@@ -59,7 +60,7 @@ def are_plain(columns: dict[str, Any]) -> bool:
 
 
 def check_reward(reward: Any, kept: Any) -> None:
-    """Refuses rewards that are not finite, where they are `kept`; traced ones pass.
+    """Refuses rewards that are not finite in 32 bits, where they are `kept`; traced ones pass.
 
     Args:
         reward: One, or `[rows]`.
@@ -71,7 +72,7 @@ def check_reward(reward: Any, kept: Any) -> None:
     if is_traced(reward) or is_traced(kept):
         return
     try:
-        wrong = ~np.isfinite(reward)
+        wrong = ~(np.abs(reward) <= LARGEST)  # also where one is NaN
         if kept is not None and np.shape(kept) == np.shape(reward):
             wrong = wrong & (np.asarray(kept) > 0)
     except TypeError:
@@ -81,8 +82,9 @@ def check_reward(reward: Any, kept: Any) -> None:
     if wrong.any():
         where = f" in row {int(np.flatnonzero(wrong)[0])}" if np.ndim(reward) else ""
         raise EnvContractError(
-            f"reward is {np.ravel(np.asarray(reward))[np.ravel(wrong)][0]}{where}, expected a finite number: one that "
-            "is not would spoil all that is learnt from it; correct the environment or its reward transform"
+            f"reward is {np.ravel(np.asarray(reward))[np.ravel(wrong)][0]}{where}, expected a finite number, at most "
+            f"{LARGEST:.4g}, as 32 bits hold: another one would spoil all that is learnt from it; correct the "
+            "environment or its reward transform"
         )
 
 

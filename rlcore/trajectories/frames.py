@@ -125,6 +125,10 @@ class Frames:
         state, next_state = (jax.tree.unflatten(structure, [pair[at] for pair in pairs]) for at in (0, 1))
         return state, next_state
 
+    def is_used(self, slots: Any) -> Any:
+        """Whether transitions were ever stored in `slots`: then two rows belong to each."""
+        return self.row[slots] != self.next_row[slots]
+
     def is_full(self) -> bool:
         """Whether another transition in every lane might not fit, if no lane has begun anew (on the host)."""
         return bool(self.newest.max() + 2 * self.n_frames >= self.n_rows)
@@ -192,6 +196,11 @@ def rows_for(size: int, n_frames: int) -> int:
     With one row more for every 64 transitions, that is at least 64 steps per episode for each frame of a stack.
     """
     return max(size + size // 64, 2 * n_frames * min(size, 64))
+
+
+def slots_for(n_rows: int) -> int:
+    """How many transitions are given at least `n_rows` rows."""
+    return -(-n_rows * 64 // 65)
 
 
 def _of_frames(shapes: Any, n_frames: int) -> Any:

@@ -12,7 +12,7 @@ from rlcore.random import Random, random_or_seeded
 from rlcore.struct import namespace, static, struct
 from rlcore.trajectories.base import Sampler
 from rlcore.trajectories.batch import Batch
-from rlcore.trajectories.samplers import check_gives, check_room, holds
+from rlcore.trajectories.samplers import check_gives, check_room, holds, n_pushed
 
 
 @struct
@@ -36,7 +36,7 @@ class MultiStepSampler(Sampler):
     Any stored transition may be the first of a window.
 
     Attributes:
-        batch_size: How many windows are drawn at once; nothing is drawn while fewer transitions are stored.
+        batch_size: How many windows are drawn at once; nothing is drawn before so many transitions were pushed.
         n: How many steps a window has.
         random: Its stream; a batch takes `batch_size` numbers, by priority a few times as many.
 
@@ -55,7 +55,7 @@ class MultiStepSampler(Sampler):
         self.random = random_or_seeded(seed, "MultiStepSampler")
 
     def sample(self, container: Any) -> MultiStepBatch | None:
-        """A batch of windows; on the host `None`, and nothing drawn, while fewer transitions are stored.
+        """A batch of windows; on the host `None`, and nothing drawn, while fewer were pushed.
 
         Raises:
             ConfigError: `n` is larger than what one environment's transitions can be stored.
@@ -68,8 +68,8 @@ class MultiStepSampler(Sampler):
         return MultiStepBatch(**{name: getattr(batch, name) for name in _FIELDS}, key=key, weight=weight, valid=valid)
 
     def is_ready(self, container: Any) -> Any:
-        """Whether at least `batch_size` transitions are stored."""
-        return container.n_stored >= self.batch_size
+        """Whether at least `batch_size` transitions were pushed."""
+        return n_pushed(container) >= self.batch_size
 
     def check(self, container: Any) -> None:
         """Refuses a container that never holds a batch or a whole window.
@@ -92,7 +92,7 @@ class NStepBatchSampler(Sampler):
     The learner takes `discount` in place of its own gamma; give both the same gamma.
 
     Attributes:
-        batch_size: How many are drawn at once; nothing is drawn while fewer are stored.
+        batch_size: How many are drawn at once; nothing is drawn before so many were pushed.
         n: How many rewards are summed up at most.
         gamma: Discount per step, in `[0, 1]`.
         random: Its stream; a batch takes `batch_size` numbers, by priority a few times as many.
@@ -115,7 +115,7 @@ class NStepBatchSampler(Sampler):
         self.random = random_or_seeded(seed, "NStepBatchSampler")
 
     def sample(self, container: Any) -> Batch | None:
-        """A batch `[batch_size, ...]`; on the host `None`, and nothing drawn, while fewer transitions are stored.
+        """A batch `[batch_size, ...]`; on the host `None`, and nothing drawn, while fewer were pushed.
 
         Raises:
             ConfigError: `n` is larger than what one environment's transitions can be stored.
@@ -137,8 +137,8 @@ class NStepBatchSampler(Sampler):
         return batch
 
     def is_ready(self, container: Any) -> Any:
-        """Whether at least `batch_size` transitions are stored."""
-        return container.n_stored >= self.batch_size
+        """Whether at least `batch_size` transitions were pushed."""
+        return n_pushed(container) >= self.batch_size
 
     def check(self, container: Any) -> None:
         """Refuses a container that never holds a batch or a whole window.
@@ -170,7 +170,7 @@ def _windows(container: Any, random: Random, batch_size: int, n: int) -> tuple[A
 def _check(sampler: MultiStepSampler | NStepBatchSampler, container: Any) -> None:
     check_gives(container, type(sampler).__name__, "take", "window")
     capacity = getattr(container, "capacity", max(sampler.batch_size, sampler.n))
-    check_room(capacity, sampler.batch_size)
+    check_room(container, sampler.batch_size)
     if capacity < sampler.n:
         raise ConfigError(
             f"n is {sampler.n}, but only {capacity} transitions can be stored, so no window could be whole; raise the "

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from rlcore.arguments import check_number
-from rlcore.errors import ConfigError
+from rlcore.errors import ConfigError, shorten
 from rlcore.random import Random
 from rlcore.struct import cached, is_traced, namespace, static, struct
 from rlcore.trajectories.annealing import Annealed
@@ -93,6 +93,11 @@ class PrioritizedTraces(Container):
     def n_stored(self) -> Any:
         """How many transitions are stored; a JAX number when traced."""
         return self.traces.n_stored
+
+    @property
+    def n_pushed(self) -> Any:
+        """How many were pushed, at most as many as fit; see `CircularTraces.n_pushed`."""
+        return self.traces.n_pushed
 
     @property
     def filled(self) -> Any:
@@ -212,9 +217,15 @@ class PrioritizedTraces(Container):
             priority: `[n]` finite numbers of at least 0, such as `|TD error|`.
 
         Raises:
-            ConfigError: The shapes differ, or a priority is negative, NaN or above 1e30; of JAX arrays this shows at
-                the next draw, and in compiled code such a priority is ignored.
+            ConfigError: The shapes differ, the keys are no whole numbers or nothing was pushed that could have one, or
+                a priority is negative, NaN or above 1e30; of JAX arrays this shows at the next draw, and in compiled
+                code such a priority is ignored.
         """
+        if self.tree is None or getattr(key, "dtype", np.dtype(object)).kind not in "iu":
+            raise ConfigError(
+                f"key is {shorten(repr(key))} while {len(self)} transitions are stored, expected the keys of a batch "
+                "that was drawn from these: update_priorities(batch.key, priority)"
+            )
         if np.shape(key) != np.shape(priority) or np.ndim(key) != 1:
             raise ConfigError(
                 f"priority has shape {np.shape(priority)} and key {np.shape(key)}, expected one number per row of the "

@@ -15,7 +15,7 @@ class BatchSampler(Sampler):
     """Draws transitions as the container says: uniformly, each draw among all that are stored, or by priority.
 
     Attributes:
-        batch_size: How many are drawn at once; nothing is drawn while fewer are stored.
+        batch_size: How many are drawn at once; nothing is drawn before so many were pushed.
         random: Its stream; a batch takes `batch_size` numbers, by priority a few times as many.
 
     Raises:
@@ -32,7 +32,7 @@ class BatchSampler(Sampler):
         self.random = random_or_seeded(seed, "BatchSampler")
 
     def sample(self, container: Any) -> Batch | None:
-        """A batch `[batch_size, ...]`; on the host `None`, and nothing drawn, while fewer transitions are stored."""
+        """A batch `[batch_size, ...]`; on the host `None`, and nothing drawn, while fewer were pushed."""
         if not holds(container, self.batch_size):
             return None
         indices, key, weight = container.draw(self.random, self.batch_size)
@@ -42,8 +42,8 @@ class BatchSampler(Sampler):
         return batch
 
     def is_ready(self, container: Any) -> Any:
-        """Whether at least `batch_size` transitions are stored."""
-        return container.n_stored >= self.batch_size
+        """Whether at least `batch_size` transitions were pushed."""
+        return n_pushed(container) >= self.batch_size
 
     def check(self, container: Any) -> None:
         """Refuses a container that never holds a batch.
@@ -52,7 +52,7 @@ class BatchSampler(Sampler):
             ConfigError: Its capacity is below `batch_size`, or it gives no single transitions.
         """
         check_gives(container, "BatchSampler", "take")
-        check_room(getattr(container, "capacity", self.batch_size), self.batch_size)
+        check_room(container, self.batch_size)
 
 
 @struct
@@ -122,24 +122,30 @@ class EpisodesSampler(Sampler):
 
 
 def holds(container: Any, batch_size: int) -> bool:
-    """Whether at least `batch_size` transitions are stored; compiled code, which can't wait, takes it for granted.
+    """Whether at least `batch_size` transitions were pushed; compiled code, which can't wait, takes it for granted.
 
     Raises:
-        ConfigError: So many never will be.
+        ConfigError: So many never fit.
     """
-    n_stored = container.n_stored
-    if is_traced(n_stored) or n_stored >= batch_size:
+    n = n_pushed(container)
+    if is_traced(n) or n >= batch_size:
         return True
-    check_room(getattr(container, "n_slots", getattr(container, "capacity", batch_size)), batch_size)
+    check_room(container, batch_size)
     return False
 
 
-def check_room(capacity: int, batch_size: int) -> None:
-    """Refuses a batch that never fits.
+def n_pushed(container: Any) -> Any:
+    """`Container.n_pushed`; of a container of another class what it holds."""
+    return container.n_pushed if isinstance(container, Container) else container.n_stored
+
+
+def check_room(container: Any, batch_size: int) -> None:
+    """Refuses a batch that never fits; of several environments each lane has the same room.
 
     Raises:
         ConfigError: With both numbers.
     """
+    capacity = getattr(container, "n_slots", getattr(container, "capacity", batch_size))
     if capacity < batch_size:
         raise ConfigError(
             f"batch_size is {batch_size}, but only {capacity} transitions can be stored, so no batch could "

@@ -152,6 +152,18 @@ class Traces(Container):
             return self.filled if self.lanes is None else self.filled.sum()
         return int(self.filled.sum())
 
+    @property
+    def n_pushed(self) -> Any:
+        """How many were pushed, at most `n_slots`: more than are stored where short episodes took the room of others.
+
+        Unlike `n_stored` it does not depend on what was pushed, so a program can be compiled for it.
+        """
+        if self.frames is None:
+            return self.n_stored
+        has_begun_anew = self.frames.is_used(next_slots(self.size - 1, self.lanes, self.size))
+        n = namespace(has_begun_anew, self.head).where(has_begun_anew, self.size, self.head).sum()
+        return n if is_traced(n) else int(n)
+
     def take(self, indices: Any) -> Batch:
         """The transitions at `indices`, in the order of their slots, not of their age.
 
@@ -165,8 +177,9 @@ class Traces(Container):
         Raises:
             IndexError: An index is out of range (on the host; compiled code reads the nearest slot).
         """
-        if self.lanes is None and self.frames is None and self.filled.__class__ is int:  # NumPy looks at the range
-            return self._at(indices, None if self.filled == self.size else self.filled)
+        is_quick = self.lanes is None and self.frames is None and self.filled.__class__ is int
+        if is_quick and indices.__class__ is np.ndarray and indices.size and indices.item(indices.argmin()) >= 0:
+            return self._at(indices, None if self.filled == self.size else self.filled)  # NumPy looks at the other end
         return self._at(self._slots(indices))
 
     def window(self, indices: Any, n: int) -> tuple[Any, Any]:

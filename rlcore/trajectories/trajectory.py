@@ -95,8 +95,13 @@ class Trajectory:
             on_end(_n_ended(terminated, truncated, valid))
 
     def allocate(self, **example: Any) -> None:
-        """Fixes all shapes from the arguments of a push, without storing them; may be called before a trace."""
+        """Fixes all shapes from the arguments of a push, without storing them; may be called before a trace.
+
+        Raises:
+            ConfigError: The columns don't fit into memory, or leave no room for a batch of the sampler.
+        """
         self.container.allocate(**example)
+        self.sampler.check(self.container)  # again: now the container knows how many environments share its room
 
     def cut(self) -> None:
         """Says that what is pushed next does not follow what was pushed last; an agent does before every run.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlcore.trajectories.columns import NARROW, PLAIN, are_plain
+from rlcore.trajectories.columns import LARGEST, NARROW, PLAIN, are_plain
 
 
 class Views(NamedTuple):
@@ -50,7 +50,7 @@ def write_views(
     """
     _, n, states, m, actions, rewards, next_states, terminations, truncations = views
     try:
-        if not isfinite(reward):
+        if not -LARGEST <= reward <= LARGEST:  # also where it is NaN
             return False
         if n > 0:
             states[at * n : at * n + n] = state

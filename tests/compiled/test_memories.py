@@ -27,7 +27,7 @@ from rlcore import (
     run_seeds,
 )
 from rlcore.approximators import TabularQApproximator
-from rlcore.environments import RandomWalk1D
+from rlcore.environments import RandomWalk1D, TabularEnvironment
 from rlcore.errors import ConfigError
 from rlcore.interfaces import Learner
 from rlcore.learners import TDLearner
@@ -153,6 +153,29 @@ def test_engines_agree(name):
         numbers = container.tree.levels[0]
         assert (numbers[numbers > 0] != 1.0).any()  # priorities did come back
         assert "priority" not in one.policy.policy.learner.metrics
+
+
+@pytest.mark.parametrize("num_envs", [None, 2])
+def test_both_learn_where_short_episodes_leave_less_room_than_a_batch(num_envs):
+    """States that are stored once, of episodes of one step, each with another end than the next one's start."""
+    one_step = TabularEnvironment([[[(1.0, 1, 1.0, True)]] * 2] * 2, [1.0, 0.0])
+
+    def parts(hook=None):
+        return {
+            "policy": several(BatchSampler(150), CircularTraces(200, states_once=True), ratio=1 / 8),
+            "env": as_environment(one_step, num_envs=num_envs),
+            "stop_condition": StopAfterNSteps(200, show_progress=False),
+        }
+
+    one = assert_alike(parts, 1e-6)
+    assert len(one.policy.trajectory) < 150 and one.policy.trajectory.controller.sampled > 20
+
+
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+def test_a_batch_that_the_rows_of_an_environment_leave_no_room_for_is_refused(engine):
+    parts = make(lambda: several(BatchSampler(9), CircularTraces(10)), num_envs=4)
+    with pytest.raises(ConfigError, match="batch_size is 9, but only 8 transitions can be stored"):
+        Experiment(**parts()).run(engine)
 
 
 @pytest.mark.parametrize("engine", ["eager", "compiled"])

@@ -23,7 +23,7 @@ from rlcore import (
 )
 from rlcore.approximators import TabularQApproximator
 from rlcore.explorers import GreedyExplorer
-from rlcore.learners import CategoricalSupport, Quantiles, SplitQLearner
+from rlcore.learners import CategoricalSupport, Quantiles, RewardSplit, SplitQLearner
 from rlcore.networks import DuelingNetwork, NoisyLinear
 from rlcore.trajectories import LatestTransition, NStepBatchSampler, PrioritizedTraces, WholeSampler
 from tests.compiled.alike import assert_alike, run_in
@@ -77,6 +77,9 @@ CASES = {
         lambda: agent(dense(2, NoisyLinear), double=True), stop=episodes, tolerance=1e-4, transforms=as_vectors
     ),
     "rainbow, rows": Case(rainbow, num_envs=3, tolerance=1e-4, transforms=as_vectors),
+    "network, split": Case(
+        lambda: agent(dense(4), split=RewardSplit(**BIASED, alpha=0.5)), tolerance=1e-4, transforms=as_vectors
+    ),
     "split": Case(lambda: split(N_STATES, 2), stop=episodes),
     "split, masked, rows": Case(lambda: split(4, 3, **BIASED), masked, num_envs=3, tolerance=1e-6),
 }

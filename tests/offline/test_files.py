@@ -76,9 +76,11 @@ def saved(tmp_path, **changes):
     path = save_traces(tmp_path / "data", filled("vector", None, 20, 100, 0, has_masks=True), Source())
     with safe_open(path, framework="np") as file:
         metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if "header" in changes:
+    tensors |= changes.pop("tensors", {})
+    if "header" in changes:  # by someone who knows how files are made
         changes["header"] = json.dumps(json.loads(metadata["header"]) | changes["header"])
-    save_file(tensors | changes.pop("tensors", {}), path, metadata | changes)
+        changes = {"checksum": _checksum(changes["header"], tensors)} | changes
+    save_file(tensors, path, metadata | changes)
     return path
 
 
@@ -106,9 +108,14 @@ def test_the_file_is_what_the_page_says(tmp_path):
         ({"version": "2"}, "has version 2, but this rlcore reads version 1; use the rlcore that wrote it, or a newer"),
         ({"tensors": {"reward": np.zeros(20, np.float32)}}, "is damaged"),
         ({"tensors": {"more": np.zeros(1)}}, "is damaged"),
-        ({"header": {"checksum": ""}}, "is damaged"),
+        ({"checksum": ""}, "is damaged"),
+        ({"header": {"environment": "Other"}, "checksum": "0"}, "is damaged"),
         ({"header": {"lanes": 0}}, "contradicts itself"),
-        ({"header": {"lanes": "two"}}, "contradicts itself"),
+        ({"header": {"lanes": "two"}}, "contradicts itself.*lanes is 'two', expected a whole number or null"),
+        ({"header": {"lanes": True}}, "contradicts itself"),
+        ({"header": {"lanes": 1.5}}, "contradicts itself"),
+        ({"header": {"lanes": 10**9}}, "contradicts itself.*1000000000 lanes"),
+        ({"header": {"state_space": {"box": [10**5, 10**5], "dtype": "float32", "low": 0, "high": 1}}}, "67,108,864"),
         ({"header": {"structure": {}}}, "contradicts itself"),
         ({"header": {"action_space": {"discrete": 2}}}, r"contradicts itself: the actions are .* not all in Discrete"),
         ({"header": {"state_space": {"discrete": 2}}}, "contradicts itself: the states are float32"),
@@ -135,13 +142,46 @@ def test_arrays_in_each_others_place_are_refused(tmp_path, one, other):
         load_traces(saved(tmp_path, header={"structure": swap(structure, one, other)}))
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("reward", lambda column: column.astype(np.int32)),
+        ("reward", lambda column: np.stack([column, column], axis=1)),
+        ("terminated", lambda column: column.astype(np.int8)),
+        ("truncated", lambda column: column[:, None]),
+        ("length", lambda column: column.astype(np.float32)),
+        ("length", lambda column: column[:, None]),
+        ("lane", lambda column: column.astype(np.float32)),
+        ("mask", lambda column: column.astype(np.int8)),
+    ],
+)
+def test_columns_of_another_kind_are_refused(tmp_path, name, change):
+    with safe_open(saved(tmp_path), framework="np") as file:
+        tensors = {name: change(file.get_tensor(name))}
+    with pytest.raises(CheckpointError, match="contradicts itself"):
+        load_traces(saved(tmp_path, tensors=tensors, header={}))
+
+
+@pytest.mark.parametrize(("part", "place"), [("extras", "reward"), ("mask", {"dict": {"a": "mask"}})])
+def test_parts_of_another_form_are_refused(tmp_path, part, place):
+    with safe_open(saved(tmp_path), framework="np") as file:
+        structure = json.loads(file.metadata()["header"])["structure"]
+    with pytest.raises(CheckpointError, match=r"contradicts itself.*mask is no array, or extras no dict"):
+        load_traces(saved(tmp_path, header={"structure": structure | {part: place}}))
+
+
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.1, 0.5, 0.99])
 def test_a_file_that_was_cut_is_refused(tmp_path, share):
     path = saved(tmp_path)
     content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(CheckpointError, match="can't be read"):
+    cut = int(share * len(content))
+    path.write_bytes(content[:cut])
+    with pytest.raises(CheckpointError, match=rf"data can't be read: .* \(it has {cut:,} bytes") as caught:
         load_traces(path)
+    if cut > 8:
+        n_header = int.from_bytes(content[:8], "little")
+        expected = f"{len(content):,}" if cut >= 8 + n_header else f"more than {8 + n_header:,}"
+        assert f"and should have {expected})" in str(caught.value)
 
 
 @given(data=st.data())
@@ -156,7 +196,32 @@ def test_no_flipped_bit_gets_through(tmp_path_factory, data):
         loaded = load_traces(path)
     except CheckpointError:
         return
-    assert_same(original.whole(), loaded.whole())  # a name or a note in the header
+    assert_same(original.whole(), loaded.whole())  # a bit that nobody reads
+
+
+def test_no_flipped_bit_of_the_header_gets_through(tmp_path):
+    """Such as one in a bound of a space, which contradicts nothing."""
+    path = saved(tmp_path)
+    content = path.read_bytes()
+    start, end = content.index(b'"header":"') + 10, content.index(b'","', content.index(b'"header":"'))
+    for at in range(start, end, 3):
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        with pytest.raises(CheckpointError):
+            load_traces(path)
+
+
+@pytest.mark.parametrize("depth", [50, 200, 300, 400, 480, 1_000, 100_000])
+@pytest.mark.parametrize("part", ["action_space", "structure"])
+def test_a_header_that_is_nested_deep_is_refused(tmp_path, part, depth):
+    path = saved(tmp_path)
+    with safe_open(path, framework="np") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    nest = '{"tuple": [' * depth + '{"discrete": 3}' + "]}" * depth
+    text = json.dumps(json.loads(metadata["header"]) | {part: "NEST"})
+    text = text.replace('"NEST"', nest if part == "action_space" else f'{{"state": {nest}}}')
+    save_file(tensors, path, metadata | {"header": text, "checksum": _checksum(text, tensors)})
+    with pytest.raises(CheckpointError):
+        load_traces(path)
 
 
 def test_what_is_no_file_is_refused(tmp_path):
@@ -173,7 +238,7 @@ def test_what_is_no_file_is_refused(tmp_path):
     [
         (Source("image"), r"collected in Source with state_space Box.* but that of Source is Box"),
         (Source(n_actions=4), r"with action_space Discrete\(3\), but that of Source is Discrete\(4\)"),
-        ("CartPole-v1", "that of CartPole-v1"),
+        ("CartPole-v1", r"with state_space .* of CartPole-v1 is .*, and with action_space Discrete\(3\), but that of"),
     ],
 )
 def test_another_environment_is_refused(tmp_path, env, expected):
@@ -200,7 +265,7 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path, name, expected):
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     tensors[name].flat[3] = np.nan
     with pytest.raises(CheckpointError, match=expected):
-        load_traces(saved(tmp_path, tensors=tensors, header={"checksum": _checksum(tensors)}))
+        load_traces(saved(tmp_path, tensors=tensors, header={}))
 
 
 def test_a_crash_leaves_the_old_file(tmp_path, monkeypatch):

@@ -119,6 +119,47 @@ def test_large_states_of_short_episodes_all_come_back(capacity):
     assert_same(traces.whole(), again.whole())
 
 
+def stacked_episodes(lengths, n_frames=4, lanes=None):
+    """A ring of episodes of random frames, stored frame by frame."""
+    frames, traces = np.random.default_rng(0).integers(0, 256, (2, 500, 5, 6), np.uint8), ElasticTraces(n_frames)
+    for at, length in enumerate(lengths):
+        for step in range(length):
+            state, next_state = (frames[:, 7 * at + step + k : 7 * at + step + k + n_frames] for k in (0, 1))
+            ends = (step == length - 1, False)
+            if lanes is None:
+                traces.push(state[0], at, float(step), next_state[0], *ends)
+            else:
+                columns = (np.full(2, at), np.full(2, float(step)))
+                traces.push(state, *columns, next_state, *(np.full(2, end) for end in ends))
+    return traces
+
+
+@pytest.mark.parametrize("lanes", [None, 2])
+@pytest.mark.parametrize("lengths", [[3], [2, 1, 4], [100, 30], [5] * 40])
+def test_stacks_come_back_frame_by_frame(lengths, lanes):
+    traces = stacked_episodes(lengths, lanes=lanes)
+    sequences = sequences_of(traces)
+    again = traces_of(sequences, None, n_frames=4)
+    assert_same(traces.whole(), again.whole())
+    assert again.lanes == lanes and again.frames.rows.shape[1:] == (5, 6)
+    needed = again.capacity
+    assert_same(traces.whole(), traces_of(sequences, needed + 10, n_frames=4).whole())
+    if needed > len(traces):
+        with pytest.raises(ConfigError, match=rf"do not all fit frame by frame.* expected at least {needed}, or None"):
+            traces_of(sequences, needed - (lanes or 1), n_frames=4)
+
+
+def test_what_is_no_stack_of_frames_is_refused():
+    sequences = sequences_of(stacked_episodes([300]))
+    with pytest.raises(ConfigError, match="n_frames is 3, but state came as"):
+        traces_of(sequences, None, n_frames=3)
+    with pytest.raises(ConfigError, match="n_frames is 0"):
+        traces_of(sequences, None, n_frames=0)
+    torn = sequences._replace(state=np.random.default_rng(1).integers(0, 256, sequences.state.shape, np.uint8))
+    with pytest.raises(ConfigError, match=r"do not go on from the frames .* leave n_frames away"):
+        traces_of(torn, None, n_frames=4)
+
+
 def test_lanes_of_prioritised_transitions_stay_apart():
     ring, prioritised = CircularTraces(8), PrioritizedTraces(8)
     flags, zeros = np.zeros(2, bool), np.zeros(2, np.int32)

@@ -23,9 +23,11 @@ from rlcore.trajectories import (
     Batch,
     BatchSampler,
     CircularTraces,
+    ElasticTraces,
     EpisodeSampleRatioController,
     InsertSampleRatioController,
     LatestTransition,
+    PrioritizedTraces,
     Trajectory,
     WholeSampler,
 )
@@ -214,6 +216,27 @@ def test_data_of_another_environment_is_refused(env, expected):
     traces.push(2, 0, 1.0, 3, False, False)
     with pytest.raises(ConfigError, match=f"was not collected in such an environment: {expected}"):
         Experiment(OfflineAgent(RandomPolicy(), memory(traces)), env, steps(5))
+
+
+@pytest.mark.parametrize("container", [CircularTraces, ElasticTraces, PrioritizedTraces])
+@pytest.mark.parametrize(
+    ("place", "number", "expected"),
+    [
+        (0, 9, r"its states are whole numbers from 0 to 9, which are not all in Discrete\(4\)"),
+        (3, -1, r"its next states are whole numbers from -1 to 1, which are not all in Discrete\(4\)"),
+        (1, 2, r"its actions are whole numbers from 0 to 2, which are not all in Discrete\(2\)"),
+    ],
+)
+def test_a_single_number_of_another_environment_is_refused(container, place, number, expected):
+    """Compiled code would read the last row of a table for it, and no value at all of a network."""
+    for rows in ((), (2,)):
+        traces = container() if container is ElasticTraces else container(12)
+        for i in range(4):
+            transition = [0, 0, 1.0, 1, False, False]
+            transition[place] = number if i == 2 else transition[place]
+            traces.push(*(np.full(rows, value)[()] for value in transition))
+        with pytest.raises(ConfigError, match=f"was not collected in such an environment: {expected}"):
+            Experiment(OfflineAgent(RandomPolicy(), memory(traces, BatchSampler(2))), Corridor(3), steps(5))
 
 
 def test_the_last_transition_alone_is_data_too():

@@ -122,8 +122,10 @@ def test_an_index_without_a_transition_is_refused():
     container = CircularTraces(8)
     for i in range(3):
         container.push(**transition(i))
-    with pytest.raises(IndexError):
-        container.take(np.array([0, 3]))
+    for wrong in (np.array([0, 3]), np.array([0, -1]), np.array([[0], [-3]]), [-1], -1, 3):
+        with pytest.raises(IndexError):
+            container.take(wrong)
+    assert container.take(np.array([], int)).reward.shape == (0,)
     rows = CircularTraces(8)
     rows.push(**stacked([transition(i) for i in range(2)]), valid=np.array([True, False]))
     for wrong in (1, -1):
@@ -363,11 +365,11 @@ def test_compiled_code_refuses_another_shape_and_the_whole_content():
         jax.jit(lambda container: container.whole())(container)
 
 
-@pytest.mark.parametrize("reward", [float("nan"), float("inf"), np.float32("-inf")])
+@pytest.mark.parametrize("reward", [float("nan"), float("inf"), np.float32("-inf"), 1e300, np.float64(-4e38)])
 def test_a_reward_that_is_not_finite_is_refused_at_the_door(reward):
     container = CircularTraces(3)
     for at in range(4):
-        with pytest.raises(EnvContractError, match=r"reward is -?(nan|inf), expected a finite number"):
+        with pytest.raises(EnvContractError, match=r"reward is -?(nan|inf|\de\+\d+), expected a finite number"):
             container.push(**transition(at, "vector") | {"reward": reward})
         container.push(**transition(at, "vector"))
     assert numbers(container) == [1, 2, 3]
@@ -382,6 +384,9 @@ def test_of_a_row_only_rewards_that_are_kept_must_be_finite(extras):
         container.push(**wrong, extras=extras)
     container.push(**wrong, extras=extras, valid=np.array([True, False, True]))
     np.testing.assert_array_equal(container.whole().reward, [0, 0, 0.5, 1, 1])
+    for beyond in (1e39, -1e300):
+        with pytest.raises(EnvContractError, match="in row 2, expected a finite number, at most 3"):
+            container.push(**row | {"reward": np.array([0.0, 1.0, beyond])}, extras=extras)
     large = row | {"reward": np.full(3, 3e38, np.float32)}
     assert container.push(**large, extras=extras) == 3
 

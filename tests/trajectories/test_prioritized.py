@@ -387,3 +387,11 @@ def test_no_priorities_at_all_are_refused():
     container.push(0.0, 0, 0.0, 1.0, False, False)
     with pytest.raises(ConfigError, match="no priority, expected one for each row"):
         container.update_priorities(np.zeros(0, np.int64), np.zeros(0))
+
+
+@pytest.mark.parametrize("key", [np.array([0.5]), [0], None])
+def test_what_is_no_key_is_refused(key):
+    empty, container = PrioritizedTraces(4), filled(3)
+    for each, wrong in ((empty, np.array([0])), (container, key)):
+        with pytest.raises(ConfigError, match=r"key is .* while \d transitions are stored"):
+            each.update_priorities(wrong, np.array([1.0]))

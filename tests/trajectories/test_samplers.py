@@ -11,6 +11,9 @@ from rlcore.trajectories import (
     EpisodesSampler,
     InsertSampleRatioController,
     LatestTransition,
+    MultiStepSampler,
+    NStepBatchSampler,
+    PrioritizedTraces,
     Trajectory,
     WholeSampler,
 )
@@ -103,6 +106,32 @@ def test_a_capacity_that_lanes_cut_below_a_batch_is_refused():
     trajectory.push(zeros, zeros, zeros, zeros, ends, ends)
     with pytest.raises(ConfigError, match="batch_size is 10, but only 8 transitions can be stored"):
         list(trajectory)
+    columns = {"state": zeros, "action": zeros, "reward": zeros, "next_state": zeros}
+    with pytest.raises(ConfigError, match="batch_size is 10, but only 8 transitions can be stored"):
+        Trajectory(CircularTraces(10), BatchSampler(10), InsertSampleRatioController()).allocate(
+            **columns, terminated=ends, truncated=ends
+        )
+
+
+@pytest.mark.parametrize("rows", [(), (2,)])
+@pytest.mark.parametrize("sampler", [BatchSampler(150), NStepBatchSampler(150, 2, 0.5), MultiStepSampler(150, 2)])
+@pytest.mark.parametrize("is_prioritised", [False, True])
+def test_states_that_are_stored_once_wait_for_pushes_and_not_for_room_that_never_comes(rows, sampler, is_prioritised):
+    """Episodes of one step take two places for each of their states, so that not 150 fit into 200 places."""
+    traces = CircularTraces(200, states_once=True)
+    trajectory = Trajectory(
+        PrioritizedTraces(traces) if is_prioritised else traces, sampler, InsertSampleRatioController()
+    )
+    for at in range(500):
+        state, next_state = np.full((*rows, 3), 2.0 * at), np.full((*rows, 3), 2.0 * at + 1)
+        reward, ends = np.full(rows, float(at))[()], np.ones(rows, bool)[()]
+        trajectory.push(state, np.zeros(rows, int)[()], reward, next_state, ends, ends)
+        pushed = (at + 1) * (rows[0] if rows else 1)
+        assert trajectory.container.n_pushed == min(pushed, 200)
+        batches = list(trajectory)
+        assert bool(batches) == (pushed >= 150)
+        assert all((batch.state[:, ..., 0] % 2 == 0).all() and len(batch.reward) == 150 for batch in batches)
+    assert len(trajectory) < 150
 
 
 @given(capacity=st.sampled_from([1, 3, 8, 40]), lanes=st.sampled_from([None, 1, 3]), data=st.data())
