@@ -57,7 +57,7 @@ class JaxEnvironment(SingleEnvironment):
         self._over = self._terminated or self._truncated
         self._ended = (0,) if self._over else ()
         self._fresh = world.core if self._over else None
-        self._state, self._raw_mask = element(self._state_space, jax.device_get(world.start()[0])), None
+        self._state, self._raw_mask = element(self._state_space, jax.device_get(_stand(world))), None
         graft(self.source, world.core)
 
     def _begun(self, seed: int | None) -> tuple[Any, dict[str, Any]]:
@@ -112,7 +112,7 @@ class JaxEnvironments(VectorEnvironment):
         self.world = world
         self._action, self._reward = action, np.asarray(reward, np.float64)
         self._take_ends(np.array(terminated), np.array(truncated))
-        self._state = self._next_state = element(self._state_space, jax.device_get(world.start()[0]))
+        self._state = self._next_state = element(self._state_space, jax.device_get(_stand(world)))
 
     def seed(self, seed: int) -> None:
         """Names the streams of the environment under `seed`, where they have no seed of their own."""
@@ -228,7 +228,7 @@ def _first_rows(env: Any, form: Fixed, num_envs: int, seed: int | None) -> World
     world = _first_world(copy(env) if seed is not None else env, form, seed)
     for stream in streams(world.core):
         stream._key = jnp.asarray(row_keys(stream._key, num_envs))
-        stream._count = jnp.broadcast_to(stream._count, (num_envs, 2))
+        stream._count = jnp.asarray(np.broadcast_to(np.asarray(stream._count), (num_envs, 2)))
     world.num_envs = num_envs
     return world
 
@@ -243,6 +243,12 @@ def _name_unnamed(env: Any) -> None:
     for stream in streams(env):
         if not stream.is_named():
             stream.uniform()  # draws its key from the operating system
+
+
+@jax.jit
+def _stand(world: World) -> Any:
+    """The state at hand."""
+    return world.start()[0]
 
 
 @jax.jit

@@ -8,7 +8,7 @@ from flax import nnx
 
 from rlcore.errors import ConfigError
 from rlcore.networks.checks import check_layer_arguments, check_sizes
-from rlcore.networks.initial import bias_init
+from rlcore.networks.initial import bias_init, kernel_init
 from rlcore.networks.mlp import MLP
 
 Array = jax.Array
@@ -61,7 +61,15 @@ class CNN(nnx.Module):
                     f"{self.input_shape} there; use smaller windows or strides, or fewer convolutions"
                 )
             window, step = (kernel, kernel), (stride, stride)
-            convolutions.append(nnx.Conv(n_in, n_out, window, step, padding="VALID", bias_init=bias_init, rngs=rngs))
+            convolutions.append(
+                nnx.Conv(
+                    *(n_in, n_out, window, step),
+                    padding="VALID",
+                    kernel_init=kernel_init,
+                    bias_init=bias_init,
+                    rngs=rngs,
+                )
+            )
             height, width, n_in = (height - kernel) // stride + 1, (width - kernel) // stride + 1, n_out
         self.convolutions = nnx.List(convolutions)
         self.activation = activation

@@ -8,7 +8,7 @@ from flax import nnx
 
 from rlcore.arguments import check_whole
 from rlcore.networks.checks import check_layer_arguments, check_sizes
-from rlcore.networks.initial import bias_init
+from rlcore.networks.initial import bias_init, kernel_init
 
 Array = jax.Array
 
@@ -42,7 +42,10 @@ class MLP(nnx.Module):
         hidden_sizes = check_sizes("hidden_sizes", hidden_sizes)
         sizes = (check_whole("n_inputs", n_inputs), *hidden_sizes, check_whole("n_outputs", n_outputs))
         self.layers = nnx.List(
-            [nnx.Linear(n_in, n_out, bias_init=bias_init, rngs=rngs) for n_in, n_out in pairwise(sizes)]
+            [
+                nnx.Linear(n_in, n_out, kernel_init=kernel_init, bias_init=bias_init, rngs=rngs)
+                for n_in, n_out in pairwise(sizes)
+            ]
         )
         self.activation = activation
         self.dropout = nnx.Dropout(dropout, rngs=rngs) if dropout else None

@@ -1,5 +1,6 @@
 """The dense network."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from flax import nnx
 
 from rlcore.errors import ConfigError
 from rlcore.networks import MLP
+from rlcore.networks.initial import kernel_init
 
 
 def test_maps_the_last_axis_by_the_equation():
@@ -56,3 +58,13 @@ def test_dropout_drops_only_in_training():
 def test_refuses_wrong_arguments(arguments, named, message):
     with pytest.raises(ConfigError, match=message):
         MLP(*arguments, **{"rngs": nnx.Rngs(0)} | named)
+
+
+@pytest.mark.parametrize("shape", [(4, 120), (120, 84), (1, 1), (3, 3, 2, 8), (200, 100)])
+def test_first_kernels_are_those_of_flax(shape):
+    for seed in range(3):
+        key = jax.random.key(seed)
+        own, flaxs = kernel_init(key, shape, jnp.float32), nnx.initializers.lecun_normal()(key, shape, jnp.float32)
+        np.testing.assert_array_equal(own, flaxs)
+    np.testing.assert_allclose(jax.jit(lambda key: kernel_init(key, shape, jnp.float32))(key), own, rtol=1e-6)
+    assert kernel_init(key, shape, jnp.bfloat16).dtype == jnp.bfloat16
