@@ -1,5 +1,6 @@
 """Stop conditions that count up to a number."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,8 @@ class _Counted(StopCondition):
     def pre_experiment(self, policy: Any, env: Any) -> None:
         """Starts the count and the bar; the bar shows in terminals and notebooks only."""
         self._count = 0
-        self._bar = tqdm(total=self._n, unit=self._unit, disable=None if self._show_progress else True)
+        is_off = not self._show_progress or sys.stderr is None or getattr(sys.stderr, "closed", False)
+        self._bar = tqdm(total=self._n, unit=self._unit, disable=True if is_off else None)
         self._advance = None if getattr(self._bar, "disable", False) else self._bar.update
 
     def post_experiment(self, policy: Any, env: Any) -> None:

@@ -1,4 +1,6 @@
+import io
 import math
+import sys
 from typing import ClassVar
 
 import pytest
@@ -60,6 +62,19 @@ def test_bars_close_when_something_fails(bars):
 def test_bars_are_off_where_nobody_looks(bars):
     run(Still(), Corridor(3), StopAfterNSteps(2) & StopAfterNEpisodes(1, show_progress=False))
     assert [bar.wanted for bar in bars] == [None, True]  # None: tqdm shows it in terminals and notebooks only
+
+
+def closed_file():
+    file = io.StringIO()
+    file.close()
+    return file
+
+
+@pytest.mark.parametrize("stderr", [None, closed_file()])  # as in a daemon, or under pythonw
+def test_a_run_needs_no_standard_error(monkeypatch, stderr):
+    monkeypatch.setattr(sys, "stderr", stderr)
+    experiment = run(Still(), Corridor(3), StopAfterNSteps(7))
+    assert experiment.stop_reason == "StopAfterNSteps(7)"
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
