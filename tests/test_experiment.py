@@ -393,6 +393,12 @@ def test_evaluation_refuses_bad_arguments(arguments):
         evaluate(lambda state: 0, Corridor(2))
 
 
+def test_evaluation_says_that_rows_which_reset_themselves_are_not_cut():
+    with pytest.raises(ConfigError, match=r"^max_steps is 2, but .*resets its rows itself.*a single environment"):
+        evaluate(Still(), counts((3, 4), AutoresetMode.NEXT_STEP), 2, max_steps=2)
+    assert evaluate(Still(), counts((3, 4), AutoresetMode.DISABLED), 2, max_steps=2).lengths.tolist() == [2, 2]
+
+
 def test_it_says_what_it_is():
     text = repr(run(Still(), Corridor(2), seed=3))
     assert text == (
