@@ -100,6 +100,12 @@ def test_counts_that_are_no_whole_numbers_are_refused(kind, n):
         kind(n)
 
 
+@pytest.mark.parametrize("kind", [StopAfterNSteps, StopAfterNEpisodes])
+def test_show_progress_is_a_bool(kind):
+    with pytest.raises(ConfigError, match=r"show_progress is 'no', expected True or False"):
+        kind(3, "no")
+
+
 def test_counters_are_right_beyond_32_bits():
     condition = StopAfterNSteps(2**40 + 2, show_progress=False)
     env = Experiment(Still(), Corridor(5), StopSignal()).env
