@@ -13,7 +13,7 @@ from rlcore.hooks.base import check_is_hook
 from rlcore.hooks.multi_agent import check_players
 from rlcore.interfaces import Environment, Explorer, Learner, Policy
 from rlcore.reset_conditions import ResetCondition, ResetIfAny
-from rlcore.stages import Stage, check_arguments, check_methods, check_written, is_written
+from rlcore.stages import Stage, check_arguments, check_methods, check_stages, check_written, is_written
 from rlcore.stop_conditions import StopCondition, leaf_conditions
 from rlcore.struct import check_tree, walk
 
@@ -95,6 +95,7 @@ def _check_part(part: Any, learns: bool) -> None:
     elif isinstance(part, Learner):
         check_written(part, Learner, "forward")
         check_arguments(part, _LEARNER)
+        check_stages(part.stages)
         if learns:
             _check_learns(part)
 

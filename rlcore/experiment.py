@@ -94,13 +94,8 @@ class Experiment:
         check_hook(self.hook)
         check_for_game(self.policy, self.hook, self.env)
         check_conditions(self.stop_condition, self.reset_condition)
-        reset = self.reset_condition
-        if type(reset) is not ResetIfEnvTerminated and not self.env.can_truncate_rows():
-            raise ConfigError(
-                f"reset_condition is {type(reset).__name__}, but {self.env.name} resets its rows itself, so no episode "
-                "can be cut from outside; use its own time limit, or, for Gymnasium's vector environments, "
-                "autoreset_mode=AutoresetMode.DISABLED"
-            )
+        if type(self.reset_condition) is not ResetIfEnvTerminated:
+            _check_can_be_cut(self.env, f"reset_condition is {type(self.reset_condition).__name__}")
         self.policy.check(self.env)
 
     def _check_is_free(self) -> None:
@@ -194,6 +189,15 @@ class Experiment:
         )
 
 
+def _check_can_be_cut(env: Any, asked: str) -> None:
+    if not env.can_truncate_rows():
+        raise ConfigError(
+            f"{asked}, but {env.name} resets its rows itself, so no episode can be cut from outside; use its own time "
+            "limit, a single environment, or, for Gymnasium's vector environments, "
+            "autoreset_mode=AutoresetMode.DISABLED"
+        )
+
+
 def _identities(env: Any) -> set[int]:
     """The environment inside the adapter and all wrappers, and those that a vector environment is made of."""
     source = getattr(env.source, "unwrapped", env.source)
@@ -245,7 +249,8 @@ def evaluate(
         Undiscounted returns in reward units, and lengths in steps.
 
     Raises:
-        ConfigError: A wrong argument, or an environment that is in use.
+        ConfigError: A wrong argument, an environment that is in use, or `max_steps` where several environments reset
+            their rows themselves.
     """
     expect("policy", policy, Policy)
     check_whole("n_episodes", n_episodes)
@@ -255,9 +260,12 @@ def evaluate(
             f"{env.name} has the players {', '.join(map(repr, env.players()))}, and each has returns of its own; use "
             "rlcore.tournament.tournament({name: policy, ...}, env) to let policies play each other"
         )
+    limit = None
+    if max_steps is not None:
+        limit = ResetAfterNSteps(check_whole("max_steps", max_steps))
+        _check_can_be_cut(env, f"max_steps is {max_steps}")
     quota = -(-n_episodes // (env.num_envs or 1))
     record = _Record(quota)
-    limit = None if max_steps is None else ResetAfterNSteps(max_steps)
     with kept_streams(policy):
         Experiment(_Player(policy.greedy()), env, _Filled(record), record, limit, seed).run("eager")
     returns, lengths = (np.concatenate(rows)[:n_episodes] for rows in (record.returns, record.lengths))

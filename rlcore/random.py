@@ -38,12 +38,13 @@ class Random:
     Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"; replaces Julia's `rng` arguments.
     """
 
-    __slots__ = ("_arrays", "_at", "_base", "_floats", "_high", "_key", "_whole", "_words", "tape")
+    __slots__ = ("_arrays", "_at", "_base", "_floats", "_high", "_is_given", "_key", "_whole", "_words", "tape")
     __struct_fields__: ClassVar = {"leaf": ("_key", "_count"), "static": (), "cached": ()}
 
     tape: "Tape | Ledger | None"  # where compiled code reads a step's numbers, or notes which ones it takes
 
     _key: Any  # [2] uint32, None before it is named
+    _is_given: bool  # whether whoever made the stream gave the key
     _base: Any  # the count when the block at hand began: an int on the host, else [2] uint32
     _at: int  # how many were drawn since
     _arrays: dict[str, np.ndarray] | None  # the block at hand, by the kind of its numbers
@@ -60,7 +61,7 @@ class Random:
                 operating system's entropy.
             count: How many numbers were drawn before.
         """
-        self._key = None if key is None else np.asarray(key, np.uint32)
+        self._key, self._is_given = None if key is None else np.asarray(key, np.uint32), key is not None
         self._count = count
         self.tape = None
 
@@ -258,10 +259,15 @@ def random_or_seeded(seed: int | None, name: str) -> Random:
     return Random() if seed is None else stream(seed, name)
 
 
-def name_streams(component: Any, seed: int, path: str) -> None:
-    """Names every stream in `component` that has no key yet, by its path under `seed`; others go on as they are."""
+def name_streams(component: Any, seed: int, path: str, *, anew: bool = False) -> None:
+    """Names every stream in `component` that has no key yet, by its path under `seed`; others go on as they are.
+
+    With `anew` only those go on that were made with a key.
+    """
     for place, part in walk(component, path):
-        if isinstance(part, Random) and not part.is_named():
+        if not isinstance(part, Random):
+            continue
+        if not part.is_named() or (anew and not getattr(part, "_is_given", True)):  # a copy does not know
             part._key, part._count = stream_key(seed, place), 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rlcore.block import Block
-from rlcore.errors import HookError
+from rlcore.errors import ConfigError, HookError, shorten
 
 
 class Stage(enum.Enum):
@@ -157,6 +157,17 @@ def check_arguments(component: Any, arguments: Mapping[str, tuple[str, ...]]) ->
                 f"{kind}.{name}{signature} can't be called as the loop calls it ({error}); "
                 f"expected {name}({', '.join(('self', *given))})"
             ) from None
+
+
+def check_stages(stages: Any) -> tuple[Stage, ...]:
+    """`stages` itself, if it is a tuple of stages.
+
+    Raises:
+        ConfigError: It is anything else: a learner would wait for a stage that never comes.
+    """
+    if isinstance(stages, tuple) and all(isinstance(stage, Stage) for stage in stages):
+        return stages
+    raise ConfigError(f"stages is {shorten(repr(stages))}, expected a tuple of stages, such as (Stage.POST_ACT,)")
 
 
 def check_written(component: Any, base: type, *names: str) -> None:

@@ -8,7 +8,7 @@ from gymnasium.vector import AutoresetMode
 from policies_asked import FixedValues
 from worlds import Corridor, Count, Still, counts
 
-from rlcore.environments import RandomWalk1D, as_environment
+from rlcore.environments import CartPole, RandomWalk1D, as_environment
 from rlcore.environments.bandit import MultiArmedBandit
 from rlcore.errors import ConfigError, HookError, RLCoreError
 from rlcore.experiment import Evaluation, Experiment, evaluate, run
@@ -209,6 +209,39 @@ def test_built_in_environments_take_their_numbers_from_the_root_seed():
     assert np.array_equal(values(1, MultiArmedBandit(5, seed=9)), values(2, MultiArmedBandit(5, seed=9)))
 
 
+@pytest.mark.parametrize("engine", ["eager", "compiled"])
+@pytest.mark.parametrize("num_envs", [None, 2])
+def test_a_jax_environment_follows_the_seed_of_every_experiment_that_it_enters(engine, num_envs):
+    def lengths(seed, env):
+        return run(RandomPolicy(), env, episodes(5), StepsPerEpisode(), seed=seed, engine=engine).hook.steps
+
+    env = CartPole() if num_envs is None else as_environment(CartPole(), num_envs=num_envs)
+    first = lengths(0, env)
+    assert lengths(1, env) != first
+    assert lengths(0, env) == first
+    own = [lengths(0, CartPole(seed=3)), lengths(0, CartPole(seed=4))]
+    assert own[0] != own[1]
+
+
+def test_experiments_with_one_jax_environment_keep_their_seeds_in_any_order():
+    def lengths(*experiments):
+        return [experiment.run("eager").hook.steps for experiment in experiments]
+
+    def made(env, seed):
+        return Experiment(RandomPolicy(), env, episodes(4), StepsPerEpisode(), seed=seed)
+
+    env = CartPole()
+    assert lengths(made(env, 0), made(env, 1)) == lengths(made(CartPole(), 0), made(CartPole(), 1))
+    again = made(env, 0)
+    assert lengths(again, again)[0] != lengths(again)[0]  # a second run goes on
+
+
+def test_evaluation_in_the_same_jax_environment_repeats_itself():
+    env = CartPole()
+    answers = [evaluate(RandomPolicy(), env, 5, seed=seed).lengths.tolist() for seed in (3, 4, 3)]
+    assert answers[0] == answers[2] != answers[1]
+
+
 @struct
 class Left(Policy):
     def plan(self, env):
@@ -391,6 +424,12 @@ def test_evaluation_refuses_bad_arguments(arguments):
         evaluate(Still(), Corridor(2), **arguments)
     with pytest.raises(ConfigError, match="derive a class from Policy"):
         evaluate(lambda state: 0, Corridor(2))
+
+
+def test_evaluation_says_that_rows_which_reset_themselves_are_not_cut():
+    with pytest.raises(ConfigError, match=r"^max_steps is 2, but .*resets its rows itself.*a single environment"):
+        evaluate(Still(), counts((3, 4), AutoresetMode.NEXT_STEP), 2, max_steps=2)
+    assert evaluate(Still(), counts((3, 4), AutoresetMode.DISABLED), 2, max_steps=2).lengths.tolist() == [2, 2]
 
 
 def test_it_says_what_it_is():

@@ -9,14 +9,16 @@ import pytest
 from flax import nnx
 from worlds import Count
 
-from rlcore.approximators import Approximator
+from rlcore.approximators import Approximator, TabularQApproximator
 from rlcore.errors import ConfigError, HookError
 from rlcore.experiment import Experiment, evaluate
 from rlcore.explorers import EpsilonGreedyExplorer, GreedyExplorer
 from rlcore.interfaces import Explorer, Learner, Policy
+from rlcore.learners import TDLearner
 from rlcore.networks import MLP
 from rlcore.policies import Agent, QBasedPolicy
 from rlcore.reset_conditions import ResetCondition
+from rlcore.stages import Stage
 from rlcore.stop_conditions import StopAfterNSteps, StopCondition
 from rlcore.struct import struct
 from rlcore.trajectories import BatchSampler, CircularTraces, InsertSampleRatioController, Trajectory
@@ -139,6 +141,15 @@ def test_a_learners_network_is_shown_the_states():
     assert approximator.state_ndim == 1
     with pytest.raises(ConfigError, match="the network can't take a batch of two states"):
         experiment(QBasedPolicy(with_objective(mean_loss)(network(3)), GreedyExplorer()))
+
+
+def test_a_learners_stages_are_checked():
+    learner = with_objective(mean_loss)(network())
+    learner.stages = ("post_act",)
+    with pytest.raises(ConfigError, match="expected a tuple of stages"):
+        experiment(QBasedPolicy(learner, GreedyExplorer()))
+    with pytest.raises(ConfigError, match="expected a tuple of stages"):
+        TDLearner(TabularQApproximator(2, 2), stages=Stage.POST_ACT)
 
 
 def mean_loss(self, parameters, batch):

@@ -157,6 +157,9 @@ def test_names_are_given_once():
     tree["a"].uniform(3)
     name_streams(tree, 5, "policy")
     assert tree["a"].count == 3
+    name_streams(tree, 5, "policy", anew=True)
+    assert (tree["a"].count, tree["a"]._key.tolist()) == (0, stream(5, "policy.a")._key.tolist())
+    assert (tree["b"][0].count, tree["b"][0]._key.tolist()) == own
 
 
 def test_a_stream_without_a_name_seeds_itself():

@@ -3,7 +3,16 @@
 import pytest
 
 from rlcore.errors import ConfigError, HookError
-from rlcore.stages import Stage, Staged, check_arguments, check_methods, check_written, is_written, not_written
+from rlcore.stages import (
+    Stage,
+    Staged,
+    check_arguments,
+    check_methods,
+    check_stages,
+    check_written,
+    is_written,
+    not_written,
+)
 
 ARGUMENTS = {stage.value: ("policy", "env") for stage in Stage}
 
@@ -132,3 +141,10 @@ def test_arguments_with_defaults_are_named_in_the_advice():
     with pytest.raises(HookError, match=r"Short\.plan\(values\) .* expected plan\(self, values, mask=None\)"):
         check_arguments(Short(), {"plan": ("values", "mask=None")})
     check_arguments(Base(), {"plan": ("values", "mask=None")})
+
+
+@pytest.mark.parametrize("stages", ["post_act", ("post_act",), [Stage.POST_ACT], Stage.POST_EPISODE, (3,), None])
+def test_what_is_no_tuple_of_stages_is_refused(stages):
+    with pytest.raises(ConfigError, match=r"stages is .*expected a tuple of stages, such as \(Stage\.POST_ACT,\)"):
+        check_stages(stages)
+    assert check_stages((Stage.PRE_ACT, Stage.POST_EPISODE)) == (Stage.PRE_ACT, Stage.POST_EPISODE)

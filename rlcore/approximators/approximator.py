@@ -188,7 +188,11 @@ class Approximator:
 
         Args:
             gradients: Of the loss, in the structure of `parameters`.
+
+        Raises:
+            ConfigError: They differ from `parameters` in structure or shape (all differences are listed).
         """
+        check_alike(gradients, self._parameters, "gradients")
         optimiser = self._fixed.value.optimiser
         updates, optimiser_state = optimiser.update(gradients, self.optimiser_state, self._parameters)
         parameters = optax.apply_updates(self._parameters, updates)

@@ -67,8 +67,8 @@ def select(condition: Any, new: Any, old: Any) -> Any:
     return jax.tree.map(lambda after, before: jnp.where(condition, after, before), new, old)
 
 
-def check_alike(given: Any, expected: Any) -> None:
-    """Refuses parameters that differ from `expected` in structure or shape.
+def check_alike(given: Any, expected: Any, what: str = "parameters") -> None:
+    """Refuses parameters (or `what` else) that differ from `expected` in structure or shape.
 
     Raises:
         ConfigError: It lists every path that is missing, too much, or of another shape.
@@ -84,7 +84,7 @@ def check_alike(given: Any, expected: Any) -> None:
     structure: Any = jax.tree.structure(given)
     if differences or structure != jax.tree.structure(expected):
         listed = "; ".join(differences) or f"the containers differ: {structure}"
-        raise ConfigError(f"the parameters do not fit the model: {listed}. Give a tree such as .parameters holds")
+        raise ConfigError(f"the {what} do not fit the model: {listed}. Give a tree such as .parameters holds")
 
 
 def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:

@@ -72,7 +72,7 @@ def reward_problems(raw: Any, rows: int | None) -> Problems:
 def flag_problems(name: str, raw: Any, rows: int | None) -> Problems:
     """Of the `terminated` or `truncated` flag, or of those of `rows` environments side by side."""
     array = np.asarray(raw)
-    if rows is None and not isinstance(raw, bool | np.bool_):
+    if rows is None and (array.shape or array.dtype != bool):
         yield f"{name} is {shown(raw)} ({type(raw).__name__}), expected a bool", f"answer bool({name})"
     elif rows is not None and (array.shape != (rows,) or not is_flags(array)):
         yield f"{name} is {shown(raw)}, expected {rows} bools", f"answer a bool array of shape ({rows},)"

@@ -53,10 +53,10 @@ class GameEnvironment(GameAnswers):
     def seed(self, seed: int) -> None:
         """Makes the next `reset` start the game's random numbers from its own stream under `seed`.
 
-        A game of `Random` streams keeps those that have a seed of their own; the others are named.
+        A game of `Random` streams keeps those that have a seed of their own; the others begin anew.
         """
         has_streams = any(isinstance(part, Random) for _, part in walk(self.game))
-        name_streams(self.game, seed, "environment")
+        name_streams(self.game, seed, "environment", anew=True)
         self._seed = None if has_streams else seed_number(seed, "environment")
 
     def reset(self, seed: int | None = None) -> None:

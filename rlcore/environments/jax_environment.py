@@ -44,6 +44,10 @@ class JaxEnvironment(SingleEnvironment):
         seen, chosen = seen_spaces(self.form.value, None)
         super().__init__(env, type(env).__name__, self._stepped, self._begun, seen, chosen, _NOTHING)
 
+    def _follow(self, root: int) -> int | None:
+        self.world = self._fresh = None
+        return super()._follow(root)
+
     def reset(self, seed: int | None = None) -> None:
         """Begins a new episode: where the last step prepared it, if that one ended."""
         if not self.is_over():
@@ -115,8 +119,8 @@ class JaxEnvironments(VectorEnvironment):
         self._state = self._next_state = element(self._state_space, jax.device_get(_stand(world)))
 
     def seed(self, seed: int) -> None:
-        """Names the streams of the environment under `seed`, where they have no seed of their own."""
-        name_streams(self._rows.env, seed, "environment")
+        """Makes the next `reset` start the environment's streams under `seed`, where they have no seed of their own."""
+        self._rows.root = seed
 
     def close(self) -> None:
         """There is nothing to close."""
@@ -128,6 +132,7 @@ class _Rows(VectorEnv):
     def __init__(self, env: Environment, num_envs: int, form: Fixed) -> None:
         self.env, self.form, self.num_envs = env, form, num_envs
         self.world: World | None = None
+        self.root: int | None = None  # the seed for the next reset
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
         self.single_observation_space, self.single_action_space = seen_spaces(form.value, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -139,6 +144,9 @@ class _Rows(VectorEnv):
         return self.env
 
     def reset(self, *, seed: Any = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        if self.root is not None:
+            name_streams(self.env, self.root, "environment", anew=True)
+            self.root = self.world = None
         if self.world is None or seed is not None:
             self.world = _first_rows(self.env, self.form, self.num_envs, seed)
             self.world, facts = _start(self.world)

@@ -60,7 +60,7 @@ class SingleEnvironment(Environment):
         self._n_direct = self._start = 0  # how many actions need nothing but the start added
         if isinstance(action_space, spaces.Discrete) and transforms.action is None:
             self._n_direct, self._start = int(action_space.n), int(action_space.start)
-        self._seed: int | None = None
+        self._root: int | None = None  # the seed for the next reset
         self.episode = self.step = 0
         self.is_in_use = False
         self._state: Any = None
@@ -79,11 +79,17 @@ class SingleEnvironment(Environment):
     def seed(self, seed: int) -> None:
         """Makes the next `reset` start the environment's random numbers from its own stream under `seed`.
 
-        An environment of `Random` streams keeps those that have a seed of their own; the others are named.
+        An environment of `Random` streams keeps those that have a seed of their own; the others begin anew.
         """
-        has_streams = any(isinstance(part, Random) for _, part in walk(self.source))
-        name_streams(self.source, seed, "environment")
-        self._seed = None if has_streams else seed_number(seed, "environment")
+        self._root = seed
+
+    def _follow(self, root: int) -> int | None:
+        """Takes up the seed of `seed`; what `reset` is to be given of it."""
+        self._root = None
+        if not any(isinstance(part, Random) for _, part in walk(self.source)):
+            return seed_number(root, "environment")
+        name_streams(self.source, root, "environment", anew=True)
+        return None
 
     def reset(self, seed: int | None = None) -> None:
         """Begins a new episode.
@@ -91,7 +97,9 @@ class SingleEnvironment(Environment):
         Raises:
             EnvContractError: The answer breaks the contract, or 100 episodes in a row were over at once.
         """
-        seed, self._seed = self._seed if seed is None else seed, None
+        if self._root is not None:
+            own = self._follow(self._root)
+            seed = own if seed is None else seed
         self.episode, self.step, self._action = self.episode + 1, 0, None
         self._over, self._ended = True, _NOBODY
         if self._stack is not None:

@@ -12,7 +12,7 @@ from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.interfaces import Environment, Learner
 from rlcore.learners.checks import check_rows
-from rlcore.stages import Stage
+from rlcore.stages import Stage, check_stages
 from rlcore.struct import struct
 
 
@@ -37,7 +37,7 @@ class BehaviorCloningLearner(Learner):
         """Takes a network and when to learn.
 
         Raises:
-            ConfigError: No `Approximator`, or one whose network is no distribution.
+            ConfigError: No `Approximator`, one whose network is no distribution, or no tuple of stages.
         """
         if not isinstance(approximator, Approximator):
             raise ConfigError(
@@ -49,7 +49,7 @@ class BehaviorCloningLearner(Learner):
                 f"the network is {named(approximator.model)}, which has no log_prob, expected a distribution over "
                 "actions; wrap it: CategoricalNetwork(model) for discrete ones, or build a GaussianNetwork"
             )
-        self.approximator, self.stages = approximator, stages
+        self.approximator, self.stages = approximator, check_stages(stages)
 
     def forward(self, state: Any) -> Any:
         """What the network says of states `[..., *state]`: logits `[..., actions]`, or means and deviations."""

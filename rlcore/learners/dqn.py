@@ -20,7 +20,7 @@ from rlcore.learners.distribution import Distribution
 from rlcore.learners.reward_split import RewardSplit
 from rlcore.learners.targets import bellman_target, best_action, best_value
 from rlcore.random import Random
-from rlcore.stages import Stage
+from rlcore.stages import Stage, check_stages
 from rlcore.struct import static, struct
 
 Array = jax.Array
@@ -96,7 +96,8 @@ class DQNLearner(Learner):
 
         Raises:
             ConfigError: `approximator` is a table, a bare module or none, `gamma` outside `[0, 1]`, `loss` no function
-                or given beside a distribution, `distribution` or `split` none, `conservative_weight` negative.
+                or given beside a distribution, `distribution` or `split` none, `conservative_weight` negative, `stages`
+                no tuple of stages.
         """
         if isinstance(approximator, type) or not all(hasattr(approximator, name) for name in _NEEDED):
             advice = "build one: Approximator(model, optax.adam(1e-3))"
@@ -108,7 +109,11 @@ class DQNLearner(Learner):
                 f"approximator is {named(approximator)}, expected an Approximator(model, optimiser), perhaps in a "
                 f"TargetNetwork; {advice}"
             )
-        self.approximator, self.is_double, self.stages = approximator, check_flag("double", double), stages
+        self.approximator, self.is_double, self.stages = (
+            approximator,
+            check_flag("double", double),
+            check_stages(stages),
+        )
         self._loss = Fixed(check_function("loss", loss, ("prediction", "target")))
         self.gamma = check_number("gamma", gamma, 0, 1)
         self.distribution = _checked_distribution(distribution, loss)

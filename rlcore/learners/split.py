@@ -12,7 +12,7 @@ from rlcore.arguments import check_number, named
 from rlcore.errors import ConfigError, RLCoreError
 from rlcore.interfaces import Environment, Learner
 from rlcore.learners.checks import check_rows, check_tables, count_actions
-from rlcore.stages import Stage
+from rlcore.stages import Stage, check_stages
 from rlcore.struct import namespace, put, static, struct
 
 
@@ -72,7 +72,8 @@ class SplitQLearner(Learner):
         """Takes the two tables.
 
         Raises:
-            ConfigError: Anything but two tables of action values of one shape, or a number out of range.
+            ConfigError: Anything but two tables of action values of one shape and a tuple of stages, or a number out of
+                range.
         """
         self.reward_approximator = _checked_table("reward_approximator", reward_approximator)
         self.punish_approximator = _checked_table("punish_approximator", punish_approximator)
@@ -85,7 +86,7 @@ class SplitQLearner(Learner):
         self.punish_weight = check_number("punish_weight", punish_weight, 0)
         self.reward_memory = check_number("reward_memory", reward_memory, 0, 1)
         self.punish_memory = check_number("punish_memory", punish_memory, 0, 1)
-        self.stages = stages
+        self.stages = check_stages(stages)
 
     def forward(self, state: Any) -> Any:
         """Q+ + Q- at `state`, `[..., actions]`; see `TabularApproximator.forward`."""

@@ -17,7 +17,7 @@ from rlcore.learners.step_size import StepSize, step_size
 from rlcore.learners.updates import METHODS, learn_batch
 from rlcore.learners.windows import learn_window
 from rlcore.random import random_or_seeded
-from rlcore.stages import Stage
+from rlcore.stages import Stage, check_stages
 from rlcore.struct import cached, is_traced, static, struct
 from rlcore.trajectories import LatestTransition, LatestTransitions, Trajectory
 
@@ -107,7 +107,7 @@ class TDLearner(Learner):
 
         Raises:
             ConfigError: Anything but a table, an unknown method, a number out of range, expected SARSA without an
-                explorer, or what needs action values with a table of state values.
+                explorer, what needs action values with a table of state values, or no tuple of stages.
         """
         if not isinstance(approximator, TabularApproximator):
             is_numbers = isinstance(approximator, np.ndarray | list | tuple)
@@ -117,7 +117,8 @@ class TDLearner(Learner):
                 f"TabularQApproximator(n_states, n_actions); {advice}"
             )
         _check_method(approximator, method, check_flag("double", double), explorer)
-        self.approximator, self.method, self.stages, self.explorer = approximator, method, stages, explorer
+        self.approximator, self.method, self.explorer = approximator, method, explorer
+        self.stages = check_stages(stages)
         self.n = check_whole("n", n, 0)
         if double:
             self.second, self.random = TabularApproximator(approximator.table), random_or_seeded(seed, "TDLearner")

@@ -27,7 +27,8 @@ class RandomPolicy(Policy):
         seed: Seed of its stream; `None`: the experiment names one.
 
     Raises:
-        ConfigError: A space that can't be drawn from uniformly, such as a Box without bounds.
+        ConfigError: A space that can't be drawn from uniformly, such as a Box without bounds; when an experiment is
+            built, one that does not lie in the environment's.
 
     Source: Julia `RandomPolicy`.
     """
@@ -50,8 +51,14 @@ class RandomPolicy(Policy):
         return self._fixed.value
 
     def check(self, env: Environment) -> None:
-        """Raises `ConfigError` if the environment's actions can't be drawn uniformly."""
-        space: Any = _drawable(self._fixed.value or env.action_space())
+        """Raises `ConfigError` if the environment's actions can't be drawn uniformly, or the fixed ones aren't its."""
+        fixed, own = self._fixed.value, env.action_space()
+        if fixed is not None and not _lies_in(fixed, own):
+            raise ConfigError(
+                f"action_space is {fixed}, but the environment's actions are {own}; expected a part of these, or None "
+                "for all that are legal"
+            )
+        space: Any = _drawable(own if fixed is None else fixed)
         is_discrete = isinstance(space, spaces.Discrete)
         self._env, self._n, self._rows = (env, int(space.n), env.num_envs) if is_discrete else (None, None, None)
 
@@ -127,6 +134,21 @@ class RandomPolicy(Policy):
     def greedy(self) -> "RandomPolicy":
         """The same choice, from a stream of its own."""
         return RandomPolicy(self._fixed.value)
+
+
+def _lies_in(space: Any, other: Any) -> bool:
+    """Whether every element of `space` is one of `other`, both counted from 0."""
+    if type(space) is not type(other):
+        return False
+    if isinstance(space, spaces.Discrete):
+        return bool(space.n <= other.n)
+    if isinstance(space, spaces.Dict):
+        return space.keys() == other.keys() and all(_lies_in(part, other[key]) for key, part in space.items())
+    if isinstance(space, spaces.Tuple):
+        return len(space) == len(other) and all(map(_lies_in, space, other))
+    if isinstance(space, spaces.Box):
+        return space.shape == other.shape and bool(np.all((space.low >= other.low) & (space.high <= other.high)))
+    return space.shape == other.shape and bool(np.all(getattr(space, "nvec", 0) <= getattr(other, "nvec", 0)))
 
 
 def _drawable(space: Space) -> Space:

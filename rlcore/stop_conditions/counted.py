@@ -1,12 +1,13 @@
 """Stop conditions that count up to a number."""
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from rlcore.arguments import check_whole
+from rlcore.arguments import check_flag, check_whole
 from rlcore.block import Block
 from rlcore.stages import speaks_for_steps
 from rlcore.stop_conditions.base import StopCondition
@@ -19,7 +20,7 @@ class _Counted(StopCondition):
 
     def __init__(self, n: int, show_progress: bool = True) -> None:
         self._n = check_whole("n", n)
-        self._show_progress = show_progress
+        self._show_progress = check_flag("show_progress", show_progress)
         self._count = 0
         self._bar: Any = None
         self._advance: Callable[[int], Any] | None = None
@@ -27,7 +28,8 @@ class _Counted(StopCondition):
     def pre_experiment(self, policy: Any, env: Any) -> None:
         """Starts the count and the bar; the bar shows in terminals and notebooks only."""
         self._count = 0
-        self._bar = tqdm(total=self._n, unit=self._unit, disable=None if self._show_progress else True)
+        is_off = not self._show_progress or sys.stderr is None or getattr(sys.stderr, "closed", False)
+        self._bar = tqdm(total=self._n, unit=self._unit, disable=True if is_off else None)
         self._advance = None if getattr(self._bar, "disable", False) else self._bar.update
 
     def post_experiment(self, policy: Any, env: Any) -> None:
@@ -54,7 +56,7 @@ class StopAfterNSteps(_Counted):
     Several environments count one per row that made a transition; the run stops at the first step that reaches `n`.
 
     Raises:
-        ConfigError: `n` is not a whole number of at least 1.
+        ConfigError: `n` is not a whole number of at least 1, or `show_progress` no bool.
 
     Source: Julia `StopAfterNSteps`.
     """
@@ -97,7 +99,7 @@ class StopAfterNEpisodes(_Counted):
     Several environments count every row that ended; the run stops at the first step that reaches `n`.
 
     Raises:
-        ConfigError: `n` is not a whole number of at least 1.
+        ConfigError: `n` is not a whole number of at least 1, or `show_progress` no bool.
 
     Source: Julia `StopAfterNEpisodes`.
     """

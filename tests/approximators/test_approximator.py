@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 from gymnasium import spaces
 
-from rlcore.approximators import Approximator
+from rlcore.approximators import Approximator, TargetNetwork
 from rlcore.errors import ConfigError
 from rlcore.fixed import Fixed
 from rlcore.networks import MLP
@@ -263,6 +263,20 @@ def test_setting_parameters_lists_all_differences():
     assert "['layers'][0]['kernel']: has shape (5, 3), expected (2, 3)" in message
     assert "['layers'][1]['bias']: missing, expected shape (2,)" in message
     assert "['extra']: not expected" in message
+
+
+def test_gradients_of_another_structure_or_shape_are_refused():
+    approximator = Approximator(MLP(3, (4,), 2, rngs=nnx.Rngs(0)), optax.adam(0.1))
+    before = jax.tree.map(np.asarray, (approximator.parameters, approximator.optimiser_state))
+    row = jax.tree.map(lambda leaf: leaf[:1], approximator.parameters)  # which would be broadcast
+    with pytest.raises(
+        ConfigError, match=r"gradients do not fit the model: \['layers'\]\[0\]\['bias'\]: has shape \(1,"
+    ):
+        approximator.optimise(row)
+    with pytest.raises(ConfigError, match=r"gradients do not fit the model: .*missing"):
+        TargetNetwork(approximator).optimise({})
+    after = (approximator.parameters, approximator.optimiser_state)
+    assert all(map(np.array_equal, jax.tree.leaves(before), jax.tree.leaves(after)))
 
 
 def test_refuses_parameters_that_are_not_finite():

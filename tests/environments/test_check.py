@@ -9,7 +9,15 @@ import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from rlcore.environments import MultiArmedBandit, RandomWalk1D, as_environment, check_environment
+from rlcore.environments import (
+    CartPole,
+    MultiArmedBandit,
+    Pendulum,
+    RandomWalk1D,
+    TabularEnvironment,
+    as_environment,
+    check_environment,
+)
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.interfaces import Environment
 from rlcore.random import Random
@@ -62,6 +70,32 @@ def test_good_vector_environments_pass(mode, mask):
 
 def test_the_native_vector_environment_passes():
     assert check_environment(gymnasium.make_vec("CartPole-v1", 4), n_steps=60) is None
+
+
+@pytest.mark.parametrize("env", [CartPole(), Pendulum(), TabularEnvironment.from_gymnasium("FrozenLake-v1")])
+def test_jax_environments_pass(env):
+    assert check_environment(env, n_steps=12) is None
+    assert check_environment(as_environment(env, num_envs=2), n_steps=12) is None
+
+
+def test_copies_side_by_side_pass():
+    assert check_environment(as_environment("CartPole-v1", num_envs=2), n_steps=60) is None
+
+
+def test_an_own_environment_may_hand_out_its_arrays_again():
+    class Reusing(Own):
+        def __init__(self):
+            super().__init__()
+            self.buffer = np.zeros(1)
+
+        def state(self):
+            self.buffer[0] = self.position
+            return self.buffer
+
+        def state_space(self):
+            return spaces.Box(0, self.length, (1,), np.float64)
+
+    assert check_environment(Reusing(), n_steps=60) is None
 
 
 def test_it_is_quick():

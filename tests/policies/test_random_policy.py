@@ -98,6 +98,38 @@ def test_what_cannot_be_drawn_is_refused_before_the_run():
         RandomPolicy(seed=0).plan(Asked(spaces.Discrete(2), np.zeros(2, bool)))
 
 
+UNIT = spaces.Box(0, 1, (2,))
+TWO = spaces.Discrete(2)
+
+
+@pytest.mark.parametrize(
+    ("fixed", "own", "fits"),
+    [
+        (TWO, spaces.Discrete(3), True),
+        (spaces.Discrete(2, start=7), TWO, True),  # counted from 0, as all actions are
+        (spaces.Discrete(3), TWO, False),
+        (UNIT, TWO, False),
+        (UNIT, spaces.Box(-1, 1, (2,)), True),
+        (spaces.Box(-1, 1, (2,)), UNIT, False),
+        (spaces.Box(0, 1, (3,)), UNIT, False),
+        (spaces.MultiDiscrete([2, 3]), spaces.MultiDiscrete([2, 4]), True),
+        (spaces.MultiDiscrete([2, 5]), spaces.MultiDiscrete([2, 4]), False),
+        (spaces.MultiBinary(3), spaces.MultiBinary(3), True),
+        (spaces.MultiBinary(3), spaces.MultiBinary(4), False),
+        (spaces.Dict(a=TWO, b=UNIT), spaces.Dict(a=spaces.Discrete(3), b=UNIT), True),
+        (spaces.Dict(a=TWO), spaces.Dict(a=TWO, b=UNIT), False),
+        (spaces.Tuple([TWO, UNIT]), spaces.Tuple([TWO, UNIT]), True),
+        (spaces.Tuple([UNIT, TWO]), spaces.Tuple([TWO, UNIT]), False),
+    ],
+)
+def test_a_fixed_space_must_lie_in_that_of_the_environment(fixed, own, fits):
+    policy = RandomPolicy(fixed)
+    if fits:
+        return policy.check(Asked(own))
+    with pytest.raises(ConfigError, match=r"action_space is .*, but the environment's actions are .*expected a part"):
+        policy.check(Asked(own))
+
+
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("rows", [None, 3])
 def test_host_and_trace_agree(masked, rows):

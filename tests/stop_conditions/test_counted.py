@@ -1,4 +1,6 @@
+import io
 import math
+import sys
 from typing import ClassVar
 
 import pytest
@@ -62,6 +64,19 @@ def test_bars_are_off_where_nobody_looks(bars):
     assert [bar.wanted for bar in bars] == [None, True]  # None: tqdm shows it in terminals and notebooks only
 
 
+def closed_file():
+    file = io.StringIO()
+    file.close()
+    return file
+
+
+@pytest.mark.parametrize("stderr", [None, closed_file()])  # as in a daemon, or under pythonw
+def test_a_run_needs_no_standard_error(monkeypatch, stderr):
+    monkeypatch.setattr(sys, "stderr", stderr)
+    experiment = run(Still(), Corridor(3), StopAfterNSteps(7))
+    assert experiment.stop_reason == "StopAfterNSteps(7)"
+
+
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 @pytest.mark.parametrize("n", [1, 2, 7, 20])
 @pytest.mark.parametrize("lengths", [(3,), (2, 3), (1, 2, 3, 4, 5, 6, 7)])
@@ -83,6 +98,12 @@ def test_rows_that_end_are_episodes(steps, bars, mode):
 def test_counts_that_are_no_whole_numbers_are_refused(kind, n):
     with pytest.raises(ConfigError, match=r"n is .*expected a whole number of at least 1"):
         kind(n)
+
+
+@pytest.mark.parametrize("kind", [StopAfterNSteps, StopAfterNEpisodes])
+def test_show_progress_is_a_bool(kind):
+    with pytest.raises(ConfigError, match=r"show_progress is 'no', expected True or False"):
+        kind(3, "no")
 
 
 def test_counters_are_right_beyond_32_bits():
