@@ -16,6 +16,7 @@ from rlcore.hooks import Hook
 from rlcore.interfaces import Policy
 from rlcore.policies import FunctionPolicy, MultiAgentPolicy
 from rlcore.random import check_seed, name_streams, seed_number
+from rlcore.reset_conditions import ResetAfterNSteps
 from rlcore.statistics import wilson_interval
 from rlcore.stop_conditions import StopAfterNEpisodes
 
@@ -100,6 +101,7 @@ def tournament(
     n_games: int = 100,
     seed: int | None = None,
     confidence: float = 0.95,
+    max_steps: int | None = None,
 ) -> Tournament:
     """Lets policies play each other, and changes nothing about them.
 
@@ -116,6 +118,7 @@ def tournament(
         n_games: Games per group, at least 1.
         seed: Of the game and of what the policies still draw; `None`: a fresh one.
         confidence: Of the intervals, in (0, 1).
+        max_steps: Cuts a game after so many steps, what was won so far counts; `None`: the game's own end only.
 
     Raises:
         ConfigError: A wrong argument, fewer policies than players, or no game.
@@ -123,6 +126,7 @@ def tournament(
     entrants = _entrants(policies)
     check_whole("n_games", n_games)
     wilson_interval(0.5, 1, confidence)
+    limit = None if max_steps is None else check_whole("max_steps", max_steps)
     game = as_environment(env)
     if not isinstance(game, GameEnvironment):
         raise ConfigError(f"{game.name} has no players, expected a game; evaluate(policy, env) measures one policy")
@@ -138,7 +142,7 @@ def tournament(
         for name, policy in entrants.items():
             name_streams(policy, root, f"policy.{name}")
         for group in itertools.combinations(sorted(entrants, key=str), len(players)):
-            _play(group, entrants, game, n_games, root, table)
+            _play(group, entrants, game, n_games, limit, root, table)
     return table.finished(confidence)
 
 
@@ -163,6 +167,7 @@ def _play(
     entrants: dict[Name, Policy],
     game: GameEnvironment,
     n_games: int,
+    limit: int | None,
     root: int,
     table: "_Table",
 ) -> None:
@@ -178,9 +183,10 @@ def _play(
             name_streams(policy[player], root, f"policy.{name} of {'/'.join(map(str, names))}")
         results = _Results(seats, table)
         stop, seed = StopAfterNEpisodes(n, show_progress=False), seed_number(root, "/".join(map(str, group)))
+        cut = None if limit is None else ResetAfterNSteps(limit)
         with kept_streams(game.game):
             try:
-                Experiment(_Player(policy), game, stop, results, seed=seed).run("eager")
+                Experiment(_Player(policy), game, stop, results, cut, seed).run("eager")
             except Exception as error:
                 error.add_note(
                     "in the tournament " + ", ".join(f"{seats[player]!r} was {player!r}" for player in seats)

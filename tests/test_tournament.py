@@ -8,10 +8,12 @@ from worlds import Corridor, Still
 from rlcore.approximators import TabularQApproximator
 from rlcore.environments import KuhnPoker, MatrixGame, RockPaperScissors, TicTacToe, as_environment
 from rlcore.errors import ConfigError, EnvContractError
-from rlcore.experiment import evaluate
+from rlcore.experiment import Experiment, evaluate
 from rlcore.explorers import EpsilonGreedyExplorer
+from rlcore.hooks import Hook
 from rlcore.learners import TDLearner
 from rlcore.policies import Agent, MultiAgentPolicy, QBasedPolicy, RandomPolicy, SelfPlay
+from rlcore.stop_conditions import StopAfterNEpisodes
 from rlcore.tournament import tournament
 from rlcore.trajectories import InsertSampleRatioController, LatestTransition, Trajectory, WholeSampler
 
@@ -211,3 +213,32 @@ def test_who_may_join_later_takes_part():
     played = tournament({name: always(0) for name in "xyz"}, game, 6)
     off = ~np.eye(3, dtype=bool)
     assert (played.games[off] == 6).all() and (played.wins[off] == 3).all()
+
+
+def test_a_game_without_end_is_cut():
+    played = tournament({"rock": ROCK, "paper": PAPER}, RockPaperScissors(n_rounds=None), 4, max_steps=5)
+    assert played.games[0, 1] == 4
+    assert played.returns[1, 0] == 5  # what was won until then
+    with pytest.raises(ConfigError, match="max_steps is 0"):
+        tournament({"rock": ROCK, "paper": PAPER}, RockPaperScissors(), max_steps=0)
+
+
+def test_each_of_two_experiments_in_one_game_has_its_own_seed():
+    def deals(env, *seeds):
+        built = [Experiment(random_policies(), env, StopAfterNEpisodes(20), Deals(), seed=seed) for seed in seeds]
+        return [one.run().hook.deals for one in built]
+
+    class Deals(Hook):
+        def pre_experiment(self, policy, env):
+            self.deals = []
+
+        def pre_act(self, policy, env):
+            self.deals.append(env.state(env.current_player()))
+
+    def random_policies():
+        return MultiAgentPolicy({player: RandomPolicy(seed=player) for player in KuhnPoker().players()})
+
+    one, other = deals(KuhnPoker(), 1), deals(KuhnPoker(), 2)
+    both = deals(KuhnPoker(), 1, 2)
+    assert [str(deal) for deal in both] == [str(deal) for deal in (*one, *other)]
+    assert str(both[0]) != str(both[1])

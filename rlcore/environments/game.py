@@ -40,7 +40,7 @@ class GameEnvironment(GameAnswers):
         super().__init__(source, game, name, transforms)
         self.why_untraced = f"{name} is a game of several players"
         self.is_in_use = False
-        self._seed: int | None = None
+        self._root: int | None = None  # the seed for the next reset
         self._has_warned = False
         self._is_seeded = takes_seed(game)
         # of the instance: found quicker than the game's
@@ -55,9 +55,15 @@ class GameEnvironment(GameAnswers):
 
         A game of `Random` streams keeps those that have a seed of their own; the others begin anew.
         """
-        has_streams = any(isinstance(part, Random) for _, part in walk(self.game))
-        name_streams(self.game, seed, "environment", anew=True)
-        self._seed = None if has_streams else seed_number(seed, "environment")
+        self._root = seed
+
+    def _follow_root(self, root: int) -> int | None:
+        """Takes up the seed of `seed`; what `reset` is to be given of it."""
+        self._root = None
+        if not any(isinstance(part, Random) for _, part in walk(self.game)):
+            return seed_number(root, "environment")
+        name_streams(self.game, root, "environment", anew=True)
+        return None
 
     def reset(self, seed: int | None = None) -> None:
         """Begins a new game.
@@ -65,7 +71,9 @@ class GameEnvironment(GameAnswers):
         Raises:
             EnvContractError: An answer breaks the contract, or 100 games in a row were over at once.
         """
-        seed, self._seed = self._seed if seed is None else seed, None
+        if self._root is not None:
+            own = self._follow_root(self._root)
+            seed = own if seed is None else seed
         self.episode, self.step, self._over, self._truncated, self._action = self.episode + 1, 0, True, True, None
         for _ in range(EMPTY_EPISODES):
             self.game.reset(seed=seed) if self._is_seeded and seed is not None else self.game.reset()
