@@ -46,9 +46,7 @@ class Form(NamedTuple):
     def own_action(self, action: Any) -> Any:
         """The environment's action for a policy's."""
         change = self.transforms.function("action")
-        action = action if change is None else change(action)
-        start = int(self.action_space.start) if isinstance(self.action_space, spaces.Discrete) else 0
-        return action + start if start else action
+        return from_start(self.action_space, action if change is None else change(action))
 
     def seen_mask(self, mask: Any) -> Any:
         """The mask of the policy's actions for that of the environment's; `None` where they aren't discrete."""
@@ -80,9 +78,21 @@ def from_zero(space: Any, raw: Any) -> Any:
         return {key: from_zero(part, raw[key]) for key, part in space.spaces.items()}
     if isinstance(space, spaces.Tuple):
         return tuple(from_zero(part, one) for part, one in zip(space.spaces, raw, strict=True))
-    start = 0 if isinstance(space, spaces.Box) else range_of(space)[0]
-    shifted = raw if isinstance(start, int) and start == 0 else raw - start
+    shifted = raw - start if np.any(start := _start_of(space)) else raw
     return jnp.asarray(shifted, jax.dtypes.canonicalize_dtype(space.dtype))
+
+
+def from_start(space: Any, action: Any) -> Any:
+    """A traced action, whose discrete values count from 0, as an element of `space`."""
+    if isinstance(space, spaces.Dict):
+        return {key: from_start(part, action[key]) for key, part in space.spaces.items()}
+    if isinstance(space, spaces.Tuple):
+        return tuple(from_start(part, one) for part, one in zip(space.spaces, action, strict=True))
+    return action + start if np.any(start := _start_of(space)) else action
+
+
+def _start_of(space: Any) -> Any:
+    return 0 if isinstance(space, spaces.Box) else range_of(space)[0]
 
 
 def is_inside(space: Any, state: Any, has_rows: bool) -> Any:

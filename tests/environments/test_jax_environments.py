@@ -21,9 +21,11 @@ from rlcore.environments import (
     PgxEnvironment,
     RandomWalk1D,
     TabularEnvironment,
+    as_environment,
 )
 from rlcore.random import Random, name_streams
 from rlcore.struct import copy, walk
+from tests.compiled.own import Levers
 
 N_STEPS = 1000
 
@@ -181,3 +183,12 @@ def test_copies_run_side_by_side(name):
     many = jax.eval_shape(jax.vmap(step), *rows)
     shapes = [[leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (one, many)]
     assert shapes[1] == [(3, *shape) for shape in shapes[0]]
+
+
+@pytest.mark.parametrize("num_envs", [None, 2])
+def test_every_part_of_an_action_counts_from_its_own_start(num_envs):
+    env = as_environment(Levers(), num_envs=num_envs)
+    env.reset()
+    action = {"lever": 3, "wheels": np.array([1, 2])}
+    env.act(action if num_envs is None else {key: np.stack([part] * num_envs) for key, part in action.items()})
+    assert np.all(env.reward() == 100 * (1 + 3) + 10 * (5 + 1) + (-1 + 2))
