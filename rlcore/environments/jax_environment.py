@@ -57,7 +57,8 @@ class JaxEnvironment(SingleEnvironment):
         self._over = self._terminated or self._truncated
         self._ended = (0,) if self._over else ()
         self._fresh = world.core if self._over else None
-        self._state, self._raw_mask = element(self._state_space, jax.device_get(world.start()[0])), None
+        state, self._raw_mask = jax.device_get(world.start())
+        self._state, self._mask = element(self._state_space, state), None
         graft(self.source, world.core)
 
     def _begun(self, seed: int | None) -> tuple[Any, dict[str, Any]]:
@@ -112,7 +113,9 @@ class JaxEnvironments(VectorEnvironment):
         self.world = world
         self._action, self._reward = action, np.asarray(reward, np.float64)
         self._take_ends(np.array(terminated), np.array(truncated))
-        self._state = self._next_state = element(self._state_space, jax.device_get(world.start()[0]))
+        state, self._mask = jax.device_get(world.start())
+        self._state, self._next_mask = element(self._state_space, state), self._mask
+        self._next_state = self._state
 
     def seed(self, seed: int) -> None:
         """Names the streams of the environment under `seed`, where they have no seed of their own."""
