@@ -25,6 +25,9 @@ from rlcore.leaves import entered, settled
 from rlcore.random import name_streams, row_keys, stream_key
 from rlcore.struct import copy, graft, walk
 
+OVER_AFTER_RESET = (
+    "over right after reset; expected a state to act in: make reset clear what is_terminated and is_truncated answer"
+)
 _NOTHING = _Transforms()
 
 
@@ -73,10 +76,7 @@ class JaxEnvironment(SingleEnvironment):
         graft(self.source, self.world.core)
         state, mask, _, terminated, truncated = _on_host(self._state_space, facts)
         if terminated or truncated:
-            raise EnvContractError(
-                f"{self.name} was over right after reset; expected a state to act in: make reset clear what "
-                "is_terminated and is_truncated answer"
-            )
+            raise EnvContractError(f"{self.name} was {OVER_AFTER_RESET}")
         return state, _info(mask)
 
     def _stepped(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -131,6 +131,7 @@ class _Rows(VectorEnv):
     def __init__(self, env: Environment, num_envs: int, form: Fixed) -> None:
         self.env, self.form, self.num_envs = env, form, num_envs
         self.world: World | None = None
+        self._has_begun_over = False  # whether a row that the last step restarted was over at once
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
         self.single_observation_space, self.single_action_space = seen_spaces(form.value, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -149,16 +150,23 @@ class _Rows(VectorEnv):
             self.world, facts = _reset(self.world)
         state, mask, _, terminated, truncated = _on_host(self.single_observation_space, facts)
         if terminated.any() or truncated.any():
-            raise EnvContractError("an episode was over right after reset; expected a state to act in")
+            self._refuse_start()
+        self._has_begun_over = False
         return state, _info(mask)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        self.world, facts, (state, mask) = _act_and_restart(self.world, actions)
+        if self._has_begun_over:
+            self._refuse_start()
+        self.world, facts, (state, mask), is_over = _act_and_restart(self.world, actions)
         last, last_mask, reward, terminated, truncated = _on_host(self.single_observation_space, facts)
         info = _info(None if mask is None else np.asarray(mask))
         if terminated.any() or truncated.any():
             info |= {"final_obs": last, "final_info": _info(last_mask)}
+            self._has_begun_over = bool(np.any(is_over))
         return element(self.single_observation_space, jax.device_get(state)), reward, terminated, truncated, info
+
+    def _refuse_start(self) -> None:
+        raise EnvContractError(f"an episode of {type(self.env).__name__} was {OVER_AFTER_RESET}")
 
 
 def world_like(fixed: Fixed, num_envs: int | None) -> World:
@@ -293,8 +301,8 @@ def _act(world: World, action: Any) -> tuple[World, Any, Facts]:
 
 
 @jax.jit
-def _act_and_restart(world: World, action: Any) -> tuple[World, Facts, Any]:
+def _act_and_restart(world: World, action: Any) -> tuple[World, Facts, Any, Any]:
     world.act(action)
     facts = world.facts()
     world.restart(facts.terminated | facts.truncated)
-    return world, facts, world.start()
+    return world, facts, world.start(), world.is_over()

@@ -105,6 +105,10 @@ class World:
             )
         return Facts(*self.start(), seen, terminated, truncated)
 
+    def is_over(self) -> Any:
+        """Whether the episode at hand is over, in a bool or one per row."""
+        return self._asked(lambda core: jnp.logical_or(core.is_terminated(), core.is_truncated()), self.core)
+
     def start(self) -> tuple[Any, Any]:
         """The state and the mask (or `None`) at hand."""
         state, mask = self._seen(self.core)
