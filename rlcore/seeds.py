@@ -132,7 +132,8 @@ def _check_alike(one: Experiment, other: Experiment, seed: int, other_seed: int)
         for name, a, b in zip(names_of(first, root), _shapes(first), _shapes(second), strict=True):
             if a != b:
                 raise ConfigError(f"{name} differs {who}: {a} and {b}; {advice}")
-    if one.env.form != other.env.form:
+    form, other_form = (getattr(env, "form", None) for env in (one.env, other.env))
+    if form != other_form:
         raise ConfigError(
             f"the functions that as_environment puts around {one.env.name}, or its spaces, differ {who}; expected the "
             "same for all seeds"

@@ -125,7 +125,10 @@ def test_shared_parts_are_refused(name, kind):
         (lambda seed: walk(seed, agent(n_states=7 + seed)), "policy.* differ.* seeds 0 and 1"),
         (lambda seed: walk(seed, RandomPolicy() if seed else agent()), "policy differs .*Agent.* and RandomPolicy"),
         (lambda seed: walk(seed, num_envs=seed + 1), "num_envs differs .*: 1 and 2"),
-        (lambda seed: walk(seed, reward=None if seed else abs), "functions that as_environment puts around RandomWalk1D"),
+        (
+            lambda seed: walk(seed, reward=None if seed else abs),
+            "functions that as_environment puts around RandomWalk1D",
+        ),
     ],
 )
 def test_experiments_of_different_kinds_are_refused_with_what_differs(make, message):

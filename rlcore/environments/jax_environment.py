@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from rlcore.blame import explained
+from rlcore.effects import without_side_effects
 from rlcore.environments.contract import takes_seed
 from rlcore.environments.masks import KEY
 from rlcore.environments.single import SingleEnvironment
@@ -186,6 +187,11 @@ def _checked_form(env: Environment, num_envs: int | None, transforms: _Transform
     Raises:
         ConfigError: It can't be traced, with the reason.
     """
+    with without_side_effects(env, *filter(callable, map(transforms.function, ("state", "action"))), transforms.reward):
+        return _traced_form(env, num_envs, transforms)
+
+
+def _traced_form(env: Environment, num_envs: int | None, transforms: _Transforms) -> Fixed:
     fixed = form_of(env, transforms, num_envs)
     space = transforms.action_space(fixed.value.action_space)
     rows = () if num_envs is None else (num_envs,)
