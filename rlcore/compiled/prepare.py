@@ -31,6 +31,7 @@ class Traced(NamedTuple):
         step_numbers: How many random numbers a step takes in all.
         update_numbers: How many an update takes.
         row_bytes: How many bytes the record of a step takes.
+        course_bytes: How many bytes policy and environments take.
     """
 
     step_draws: tuple[Draws, ...]
@@ -40,6 +41,7 @@ class Traced(NamedTuple):
     step_numbers: int
     update_numbers: int
     row_bytes: int
+    course_bytes: int
 
 
 def check_parts(policy: Policy, env: Any, reset_condition: Any) -> None:
@@ -121,8 +123,10 @@ def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) ->
         for all_draws in (step_draws, update_draws)
     )
     stored = counts[0] if counts else 0
-    row_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(row))
-    return Traced(step_draws, update_draws, learns, stored, step_numbers, update_numbers, row_bytes)
+    row_bytes, course_bytes = (
+        sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)) for tree in (row, course)
+    )
+    return Traced(step_draws, update_draws, learns, stored, step_numbers, update_numbers, row_bytes, course_bytes)
 
 
 def course_of(policy: Policy, env: Any, reset_condition: Any) -> Course:
