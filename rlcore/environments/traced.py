@@ -17,7 +17,7 @@ from rlcore.environments.transforms import _Transforms
 from rlcore.errors import ConfigError
 from rlcore.fixed import Fixed
 from rlcore.interfaces import Environment
-from rlcore.leaves import entered
+from rlcore.leaves import entered, names_of
 from rlcore.random import Random
 from rlcore.struct import copy, is_struct, walk
 
@@ -146,6 +146,7 @@ def _steady(env: Environment, action_space: spaces.Space) -> tuple[Any, ...]:
     core = entered(_named(env), "environment")
     action = like_an_action(action_space)
     current: Any = jax.eval_shape(_reset, core)
+    is_fixed = [not one.weak_type for one in jax.tree.leaves(current)]  # not a plain Python number
     for _ in range(3):
         varies: list[bool] = []
         leaves, treedef = jax.tree.flatten(current)
@@ -156,6 +157,7 @@ def _steady(env: Environment, action_space: spaces.Space) -> tuple[Any, ...]:
                 raise ConfigError(
                     "its fields change their shapes or kinds between reset and act; give each field one shape for ever"
                 )
+            _check_types(current, result, is_fixed)
         types = [
             jax.ShapeDtypeStruct(ones[0].shape, functools.reduce(_joint, [one.dtype for one in ones]))
             for ones in zip(leaves, *(result for result, _ in results), strict=True)
@@ -164,6 +166,21 @@ def _steady(env: Environment, action_space: spaces.Space) -> tuple[Any, ...]:
             return current, tuple(map(operator.or_, varies, _of_streams(current)))
         current = jax.tree.unflatten(treedef, types)
     raise ConfigError("the types of its fields never come to rest; give each field one type in __init__ and reset")
+
+
+def _check_types(current: Any, after: list[Any], is_fixed: list[bool]) -> None:
+    """Refuses a field whose type is fixed by `reset` and which gets another one, that holds other numbers.
+
+    Raises:
+        ConfigError: It names the field.
+    """
+    fields = zip(names_of(current, ""), jax.tree.leaves(current), after, is_fixed, strict=True)
+    for name, one, other, is_kept in fields:
+        if is_kept and _joint(one.dtype, other.dtype) != one.dtype:
+            raise ConfigError(
+                f"its field {name} is {one.dtype} after reset and {other.dtype} after act; give each field one type "
+                f"for ever, such as that of jnp.float32(0) or of (...).astype(jnp.{one.dtype})"
+            )
 
 
 def _of_streams(core: Any) -> list[bool]:
