@@ -155,7 +155,7 @@ class CompiledRun:
     def _shown(self, record: dict[str, Any], rows: int, seconds: float) -> tuple[Block, Any, Any]:
         """The record of an experiment as a block, what breaks the contract in it, and the states if recorded."""
         one = jax.tree.map(lambda leaf: leaf[:rows], record)
-        terminated, truncated, *broken = ((one["ends"] >> bit & 1).view(bool) for bit in range(4))
+        terminated, truncated, *broken = ((one["ends"] >> bit & 1).view(bool) for bit in range(5))
         block = Block(one["action"], one["reward"], terminated, truncated, seconds / rows)
         return block, broken, (one["next_state"], one["state"]) if self._needs_state else None
 

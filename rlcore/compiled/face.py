@@ -34,6 +34,7 @@ class TracedEnvironment(Environment):
         self._facts: Facts | None = None
         self._action: Any = None
         self._truncated: Any = False
+        self._reads_mask = world.num_envs is not None  # the eager adapter of a single one checks it if it is asked
         self._spaces = seen_spaces(world.form.value, world.num_envs)
 
     def act(self, action: Any) -> None:
@@ -78,6 +79,12 @@ class TracedEnvironment(Environment):
         """Whether the step led to states that the space has, of all rows."""
         return is_inside(self._spaces[0], self._acted("next_state").state, self.num_envs is not None)
 
+    def is_stuck(self) -> Any:
+        """Whether no action was legal where one was chosen."""
+        if self._mask is None or not self._reads_mask:
+            return jnp.zeros(() if self.num_envs is None else self.num_envs, bool)
+        return ~self._mask.any(axis=-1)
+
     def _acted(self, question: str) -> Facts:
         if self._facts is None:
             self._refuse(question)
@@ -99,6 +106,7 @@ class TracedEnvironment(Environment):
         return self._state if self._is_at_start("next_state") else self._acted("next_state").state
 
     def legal_action_mask(self) -> Any:
+        self._reads_mask |= self._facts is None
         return self._mask if self._facts is None or self.num_envs is not None else self._facts.mask
 
     def next_legal_action_mask(self) -> Any:

@@ -96,8 +96,8 @@ class Lane:
         Args:
             course: Gives where the program stands now.
             block: The steps.
-            broken: Whether a step led to a state that is not finite, or that the space has not; and whether its
-                episode was over before it.
+            broken: Whether a step led to a state that is not finite, or that the space has not; whether its episode
+                was over before it; and whether no action was legal.
             states: Where they led and where the next ones start, or `None`.
             learnt: What `learn` answered, `[updates, ...]`.
             updates: How many updates came after each step.
@@ -216,13 +216,16 @@ def _members(hook: Any) -> Any:
 
 def _fault(block: Block, broken: list[np.ndarray], env: Any) -> tuple[int, str] | None:
     """The first step that breaks the contract, and how."""
-    unsound, was_over = broken
+    unsound, was_over, was_stuck = broken
     bad = []
     if unsound.any():
         row = int(np.argwhere(unsound)[0][0])
         bad.append((row, f"the state is not finite, or not one of {env.state_space()}; correct the environment"))
     if was_over.any():
         bad.append((int(np.argwhere(was_over)[0][0]), f"an episode was {OVER_AFTER_RESET}"))
+    if was_stuck.any():
+        row = int(np.argwhere(was_stuck)[0][0])
+        bad.append((row, "no action was legal though the episode went on; end the episode instead"))
     if not np.isfinite(block.reward).all():
         row = int(np.argwhere(~np.isfinite(block.reward))[0][0])
         bad.append((row, f"the reward is {block.reward[row]}, expected finite numbers; correct the environment"))

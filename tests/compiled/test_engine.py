@@ -31,7 +31,7 @@ from rlcore.interfaces import Policy
 from rlcore.stop_conditions import StopCondition
 from rlcore.struct import is_traced, static, struct
 from tests.compiled.alike import Acts, assert_same_leaves, run_in
-from tests.compiled.own import Faulty, FaultyTable, Levers, Moody
+from tests.compiled.own import Faulty, FaultyTable, Levers, Moody, Trapped
 from tests.compiled.test_conformance import N_STATES, epsilon, table
 
 ENGINES = ["eager", "compiled"]
@@ -214,6 +214,19 @@ def test_an_episode_that_is_over_right_after_reset_ends_the_run(num_envs):
             experiment.run(engine)
         lengths[engine] = experiment.hook.result()
     assert lengths["compiled"] == lengths["eager"] == [10] * (num_envs or 1)
+
+
+@pytest.mark.parametrize("num_envs", [None, 3])
+def test_a_state_without_a_legal_action_ends_the_run(num_envs):
+    lengths = {}
+    for engine in ENGINES:
+        env = as_environment(Trapped(), num_envs=num_envs)
+        agent = table(epsilon(), n_states=8)
+        experiment = Experiment(agent, env, steps(90 * (num_envs or 1)), StepsPerEpisode(), seed=3)
+        with pytest.raises(EnvContractError, match=r"mask allows no action|no action was legal"):
+            experiment.run(engine)
+        lengths[engine] = experiment.hook.result()
+    assert lengths["compiled"] == lengths["eager"] == [7] * 3 * (num_envs or 1)
 
 
 def test_a_bad_reward_does_not_spoil_the_table():
