@@ -23,7 +23,7 @@ _ADVICE = {
     "runs; keep it an array, or declare it with static()",
 }
 
-_LIBRARIES = ("rlcore", "jax", "jaxlib", "flax", "optax", "numpy", "gymnasium", "contextlib", "functools")
+LIBRARIES = ("rlcore", "jax", "jaxlib", "flax", "optax", "numpy", "gymnasium", "contextlib", "functools")
 
 
 def explained(error: Exception) -> str:
@@ -53,7 +53,7 @@ def _place(error: Exception) -> str:
         where = f"line {traceback.tb_lineno}: `{line}`,"
         if is_struct(owner):
             place = f"{type(owner).__name__}.{code.co_name}{_fields(owner, line)}, {where}"
-        elif str(frame.f_globals.get("__name__")).partition(".")[0] not in _LIBRARIES:
+        elif str(frame.f_globals.get("__name__")).partition(".")[0] not in LIBRARIES:
             place = f"the function {code.co_name}, {where}"
         traceback = traceback.tb_next
     return place

@@ -40,9 +40,10 @@ def run_seeds(
             structure (the field is named), or, with `"compiled"`, something that can't be compiled.
     """
     check_function("make_experiment", make_experiment, ("seed",))
-    numbers = [check_seed(seed) for seed in seeds]
+    numbers = [check_seed(seed) for seed in seeds] if isinstance(seeds, Iterable) else []
     if not numbers:
-        raise ConfigError("seeds is empty, expected at least one whole number, such as range(16)")
+        came = "empty" if isinstance(seeds, Iterable) else named(seeds)
+        raise ConfigError(f"seeds is {came}, expected at least one whole number, such as range(16)")
     if engine not in ("auto", "eager", "compiled"):
         raise ConfigError(f"engine is {engine!r}, expected 'auto', 'eager' or 'compiled'")
     experiments = [_made(make_experiment, seed) for seed in numbers]
@@ -51,7 +52,7 @@ def run_seeds(
         return [experiments[0].run(engine)]
     compiled = None if engine == "eager" else _compiled(experiments, numbers, engine)
     if compiled is None:
-        return [experiment.run("eager") for experiment in experiments]
+        return [experiment.run(engine) for experiment in experiments]
     with Interrupt() as interrupt, ExitStack() as runs:
         for i, experiment in enumerate(experiments):
             runs.enter_context(experiment._under_way(interrupt, functools.partial(compiled.where, i)))
@@ -131,6 +132,12 @@ def _check_alike(one: Experiment, other: Experiment, seed: int, other_seed: int)
         for name, a, b in zip(names_of(first, root), _shapes(first), _shapes(second), strict=True):
             if a != b:
                 raise ConfigError(f"{name} differs {who}: {a} and {b}; {advice}")
+    form, other_form = (getattr(env, "form", None) for env in (one.env, other.env))
+    if form != other_form:
+        raise ConfigError(
+            f"the functions that as_environment puts around {one.env.name}, or its spaces, differ {who}; expected the "
+            "same for all seeds"
+        )
 
 
 def _shapes(tree: Any) -> list[str]:

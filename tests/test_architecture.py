@@ -30,6 +30,7 @@ FLOORS = {
             "tape",
             "threefry",
             "blame",
+            "effects",
             "players",
             "games",
             "priorities",

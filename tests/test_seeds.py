@@ -93,7 +93,7 @@ def test_what_can_t_be_compiled_is_run_one_after_the_other():
 
     together = run_seeds(corridor, range(3))
     assert [one.hook.steps for one in together] == [[2] * 2, [2] * 3, [2] * 4]
-    assert all(one.engine.startswith("eager") for one in together)
+    assert all(one.engine.startswith("eager: Corridor is no JAX environment") for one in together)
     with pytest.raises(ConfigError, match="can't be run as one program: Corridor is no JAX environment"):
         run_seeds(corridor, range(3), "compiled")
 
@@ -103,8 +103,8 @@ def test_a_single_seed_is_an_ordinary_run():
     assert facts(one) == facts(experiment(4).run("eager"))
 
 
-def walk(seed, policy=None, env=None, hook=None, num_envs=None):
-    env = as_environment(RandomWalk1D(7) if env is None else env, num_envs=num_envs)
+def walk(seed, policy=None, env=None, hook=None, num_envs=None, reward=None):
+    env = as_environment(RandomWalk1D(7) if env is None else env, reward=reward, num_envs=num_envs)
     return Experiment(RandomPolicy() if policy is None else policy, env, steps(5), hook, seed=seed)
 
 
@@ -125,6 +125,10 @@ def test_shared_parts_are_refused(name, kind):
         (lambda seed: walk(seed, agent(n_states=7 + seed)), "policy.* differ.* seeds 0 and 1"),
         (lambda seed: walk(seed, RandomPolicy() if seed else agent()), "policy differs .*Agent.* and RandomPolicy"),
         (lambda seed: walk(seed, num_envs=seed + 1), "num_envs differs .*: 1 and 2"),
+        (
+            lambda seed: walk(seed, reward=None if seed else abs),
+            "functions that as_environment puts around RandomWalk1D",
+        ),
     ],
 )
 def test_experiments_of_different_kinds_are_refused_with_what_differs(make, message):
@@ -136,6 +140,7 @@ def test_experiments_of_different_kinds_are_refused_with_what_differs(make, mess
     ("arguments", "message"),
     [
         ((experiment, []), "seeds is empty, expected at least one"),
+        ((experiment, 3), "seeds is 3, expected at least one"),
         ((experiment, [0, -1]), "seed"),
         ((experiment, [0], "fast"), "engine is 'fast', expected 'auto', 'eager' or 'compiled'"),
         ((lambda seed: None, [0]), r"make_experiment\(0\) returned None, expected an Experiment"),

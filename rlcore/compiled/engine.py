@@ -153,11 +153,11 @@ class CompiledRun:
         return np.minimum([numbers or [0] * m for numbers in left], _LARGEST).astype(np.int32)
 
     def _shown(self, record: dict[str, Any], rows: int, seconds: float) -> tuple[Block, Any, Any]:
-        """The record of an experiment as a block, where its states are unsound, and the states if they are recorded."""
+        """The record of an experiment as a block, what breaks the contract in it, and the states if recorded."""
         one = jax.tree.map(lambda leaf: leaf[:rows], record)
-        terminated, truncated, unsound = ((one["ends"] >> bit & 1).view(bool) for bit in range(3))
+        terminated, truncated, *broken = ((one["ends"] >> bit & 1).view(bool) for bit in range(5))
         block = Block(one["action"], one["reward"], terminated, truncated, seconds / rows)
-        return block, unsound, (one["next_state"], one["state"]) if self._needs_state else None
+        return block, broken, (one["next_state"], one["state"]) if self._needs_state else None
 
     def _enter_again(self) -> None:
         """Goes on with what stands in the users' objects now that hooks have had them in their hands."""

@@ -1,5 +1,6 @@
 """What policies and reset conditions see of a JAX environment inside a trace."""
 
+import math
 from typing import Any
 
 import jax
@@ -33,31 +34,29 @@ class TracedEnvironment(Environment):
         self._facts: Facts | None = None
         self._action: Any = None
         self._truncated: Any = False
+        self._reads_mask = world.num_envs is not None  # the eager adapter of a single one checks it if it is asked
         self._spaces = seen_spaces(world.form.value, world.num_envs)
 
     def act(self, action: Any) -> None:
         self.stage = Stage.POST_ACT
-        self._check(action)
         self._action = action
-        self.world.act(action)
+        self.world.act(self._typed(action))
         self._facts = self.world.facts()
         self._take_ends(self._facts.truncated)
 
-    def _check(self, action: Any) -> None:
-        """Refuses an action of another shape or kind than those of the space."""
+    def _typed(self, action: Any) -> Any:
+        """An action in the types of the space; one of another shape or kind is refused."""
         rows = () if self.num_envs is None else (self.num_envs,)
         expected = jax.tree.map(
             lambda one: jax.ShapeDtypeStruct(rows + one.shape, one.dtype), like_an_action(self._spaces[1])
         )
-        kinds = "iu" if isinstance(self._spaces[1], spaces.Discrete) else "iuf"
         structures: list[Any] = [jax.tree.structure(one) for one in (action, expected)]
         pairs = zip(jax.tree.leaves(action), jax.tree.leaves(expected), strict=False)
-        if structures[0] != structures[1] or any(
-            np.shape(a) != b.shape or jnp.result_type(a).kind not in kinds for a, b in pairs
-        ):
+        if structures[0] != structures[1] or not all(_fits(leaf, one) for leaf, one in pairs):
             came = jax.tree.map(lambda leaf: f"{jnp.result_type(leaf)}{list(np.shape(leaf))}", action)
             wanted = jax.tree.map(lambda one: f"{one.dtype}{list(one.shape)}", expected)
             raise EnvContractError(f"the policy's action is {came}, expected {wanted}, of {self._spaces[1]}")
+        return jax.tree.map(lambda leaf, one: jnp.asarray(leaf, one.dtype).reshape(one.shape), action, expected)
 
     def truncate(self, rows: Any = None) -> None:
         facts = self._acted("truncate")
@@ -80,6 +79,12 @@ class TracedEnvironment(Environment):
         """Whether the step led to states that the space has, of all rows."""
         return is_inside(self._spaces[0], self._acted("next_state").state, self.num_envs is not None)
 
+    def is_stuck(self) -> Any:
+        """Whether no action was legal where one was chosen."""
+        if self._mask is None or not self._reads_mask:
+            return jnp.zeros(() if self.num_envs is None else self.num_envs, bool)
+        return ~self._mask.any(axis=-1)
+
     def _acted(self, question: str) -> Facts:
         if self._facts is None:
             self._refuse(question)
@@ -101,6 +106,7 @@ class TracedEnvironment(Environment):
         return self._state if self._is_at_start("next_state") else self._acted("next_state").state
 
     def legal_action_mask(self) -> Any:
+        self._reads_mask |= self._facts is None
         return self._mask if self._facts is None or self.num_envs is not None else self._facts.mask
 
     def next_legal_action_mask(self) -> Any:
@@ -158,3 +164,11 @@ class TracedEnvironment(Environment):
 
     def state_space(self) -> spaces.Space:
         return self._spaces[0]
+
+
+def _fits(leaf: Any, one: Any) -> bool:
+    """Whether part of an action is what the adapters of the eager engine take for such a part of the space."""
+    kind, shape = jnp.result_type(leaf).kind, np.shape(leaf)
+    if one.ndim == 0 and one.dtype.kind in "iu":
+        return kind in "iu" and math.prod(shape) == 1
+    return kind in ("biuf" if one.dtype.kind == "f" else "biu") and shape == one.shape

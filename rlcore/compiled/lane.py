@@ -13,6 +13,8 @@ from rlcore.compiled.parts import agent_of, learner_of
 from rlcore.compiled.prepare import Traced, course_of
 from rlcore.compiled.recorded import RecordedEnvironment
 from rlcore.compiled.schedule import Schedule
+from rlcore.environments.jax_environment import OVER_AFTER_RESET
+from rlcore.environments.spaces import range_of, shown
 from rlcore.errors import ConfigError
 from rlcore.interfaces import Environment, Policy
 from rlcore.leaves import entered, returned
@@ -84,7 +86,7 @@ class Lane:
         self,
         course: Callable[[], Course],
         block: Block,
-        unsound: np.ndarray,
+        broken: list[np.ndarray],
         states: Any,
         learnt: dict[str, Any],
         updates: np.ndarray,
@@ -94,7 +96,8 @@ class Lane:
         Args:
             course: Gives where the program stands now.
             block: The steps.
-            unsound: Whether a step led to a state that is not finite, or that the space has not.
+            broken: Whether a step led to a state that is not finite, or that the space has not; whether its episode
+                was over before it; and whether no action was legal.
             states: Where they led and where the next ones start, or `None`.
             learnt: What `learn` answered, `[updates, ...]`.
             updates: How many updates came after each step.
@@ -117,7 +120,7 @@ class Lane:
         if len(at):
             self._metrics = jax.tree.map(lambda values: values[-1], metrics)
         self._was_finite = bool(np.all(learnt.get("is_finite", True)))
-        self._env.feed(self.experiment.policy, block, states, _fault(block, unsound, self.experiment.env), notify)
+        self._env.feed(self.experiment.policy, block, states, _fault(block, broken, self.experiment.env), notify)
         self._go_on()
         if not np.all(learnt.get("is_sound", True)):
             raise ConfigError(
@@ -211,21 +214,42 @@ def _members(hook: Any) -> Any:
     return getattr(hook, "hooks", None) or (hook,)
 
 
-def _fault(block: Block, unsound: np.ndarray, env: Any) -> tuple[int, str] | None:
-    """The first step with a reward or state that is not finite, or a state or action outside its space."""
+def _fault(block: Block, broken: list[np.ndarray], env: Any) -> tuple[int, str] | None:
+    """The first step that breaks the contract, and how."""
+    unsound, was_over, was_stuck = broken
     bad = []
     if unsound.any():
         row = int(np.argwhere(unsound)[0][0])
         bad.append((row, f"the state is not finite, or not one of {env.state_space()}; correct the environment"))
+    if was_over.any():
+        bad.append((int(np.argwhere(was_over)[0][0]), f"an episode was {OVER_AFTER_RESET}"))
+    if was_stuck.any():
+        row = int(np.argwhere(was_stuck)[0][0])
+        bad.append((row, "no action was legal though the episode went on; end the episode instead"))
     if not np.isfinite(block.reward).all():
         row = int(np.argwhere(~np.isfinite(block.reward))[0][0])
         bad.append((row, f"the reward is {block.reward[row]}, expected finite numbers; correct the environment"))
-    space = env.action_space()
-    n = int(space.n) if isinstance(space, spaces.Discrete) else None
-    if n is not None and (block.action.min() < 0 or block.action.max() >= n):
-        row = int(np.argwhere((block.action < 0) | (block.action >= n))[0][0])
-        bad.append((row, f"the policy's action is {block.action[row]}, expected one of {env.action_space()}"))
+    illegal = _illegal(env.action_space(), block.action)
+    if illegal is not None:
+        action = shown(jax.tree.map(lambda leaf: leaf[illegal], block.action))
+        expected = f"expected one of {env.action_space()}; correct the policy"
+        bad.append((illegal, f"the policy's action is {action}, {expected}"))
     return min(bad, default=None)
+
+
+def _illegal(space: spaces.Space, action: Any) -> int | None:
+    """The first step with an action that `space` has not; `None`: there is none."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        parts = space.spaces.items() if isinstance(space, spaces.Dict) else enumerate(space.spaces)
+        found = [_illegal(part, action[key]) for key, part in parts]
+        return min((step for step in found if step is not None), default=None)
+    bounds: Any = (space.low, space.high) if isinstance(space, spaces.Box) else (0, range_of(space)[1] - 1)
+    low, high = bounds
+    if np.issubdtype(space.dtype, np.floating):  # in one type: 0.1 as float64 is below 0.1 as float32
+        dtype = jax.dtypes.canonicalize_dtype(space.dtype)
+        low, action, high = (numbers.astype(dtype, copy=False) for numbers in (low, action, high))
+    is_legal = (action >= low) & (action <= high)
+    return None if is_legal.all() else int(np.argwhere(~is_legal)[0][0])
 
 
 _ENDED = object()

@@ -9,12 +9,15 @@ from rlcore.compiled.limits import counts_episodes, numbered, steps_at_most
 from rlcore.compiled.prepare import Traced
 from rlcore.compiled.program import Plan
 from rlcore.compiled.schedule import Schedule
+from rlcore.errors import ConfigError
+from rlcore.trajectories.memory import available_bytes
 
 MOST_ROWS = 65_536  # of a chunk
 MOST_BYTES = 1 << 24  # of the record of a chunk, over all experiments
 MOST_NUMBERS = 1_000_000  # random numbers that are drawn beforehand for a chunk, so that they stay in the cache
 FEW_ROWS = 512  # with fewer steps a chunk would mostly be overhead, however many numbers they take
 FIRST_ROWS = 64
+_NUMBER_BYTES = 4
 SECONDS = 0.3  # that a chunk should take, so that bars move and Ctrl-C is answered
 
 
@@ -28,10 +31,22 @@ class Planner:
     """
 
     def __init__(self, traced: Traced, needs_state: bool, num_envs: int | None, n_lanes: int) -> None:
+        """Raises `ConfigError` if not even a short chunk fits into memory."""
         self._traced, self._needs_state, self._num_envs = traced, needs_state, num_envs or 1
         self._n_lanes = n_lanes
         self._rows = FIRST_ROWS
         self.is_measured = False
+        self._check_memory()
+
+    def _check_memory(self) -> None:
+        rows, one, free = self._most_rows(None), self._traced, available_bytes()
+        of_steps = rows * (one.row_bytes + _NUMBER_BYTES * one.step_numbers)
+        n_bytes = self._n_lanes * (one.course_bytes + of_steps)
+        if n_bytes > free:
+            raise ConfigError(
+                f"a chunk of {rows} steps takes {n_bytes:,} bytes with all that it changes, but only {free:,} bytes of "
+                "memory are free; take fewer environments side by side or fewer seeds, or hooks that need no states"
+            )
 
     def plan(self, limits: list[Any], schedule: Schedule | None) -> tuple[Plan, np.ndarray]:
         """The program for the next chunk, and how many updates come after each of its steps.

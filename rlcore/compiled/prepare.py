@@ -9,6 +9,7 @@ import numpy as np
 from rlcore.blame import explained
 from rlcore.compiled.course import Course, Draws, draws_of, has_episode_stages, learn, step
 from rlcore.compiled.parts import Notes, allocate, learner_of, without_controller
+from rlcore.effects import without_side_effects
 from rlcore.environments.jax_environment import JaxEnvironment, JaxEnvironments, world_like
 from rlcore.errors import ConfigError, RLCoreError
 from rlcore.interfaces import Explorer, Learner, Policy
@@ -30,6 +31,7 @@ class Traced(NamedTuple):
         step_numbers: How many random numbers a step takes in all.
         update_numbers: How many an update takes.
         row_bytes: How many bytes the record of a step takes.
+        course_bytes: How many bytes policy and environments take.
     """
 
     step_draws: tuple[Draws, ...]
@@ -39,6 +41,7 @@ class Traced(NamedTuple):
     step_numbers: int
     update_numbers: int
     row_bytes: int
+    course_bytes: int
 
 
 def check_parts(policy: Policy, env: Any, reset_condition: Any) -> None:
@@ -95,14 +98,15 @@ def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) ->
     """
     policy, world, notes = copy(policy), world_like(env.form, env.num_envs), Notes()
     try:
-        allocate(policy, world)
-        policy = without_controller(policy, notes)
-        course = Course(shapes_of(policy, "policy"), shapes_of(reset_condition, "reset_condition"), world)
-        if has_episode_stages(policy, reset_condition):
-            course.over = jax.ShapeDtypeStruct(() if env.num_envs is None else (env.num_envs,), np.bool_)
-        step_draws, row = draws_of(course, lambda course: step(course, needs_state))
-        learns = learner_of(policy) is not None
-        update_draws = draws_of(course, learn)[0] if learns else tuple(() for _ in step_draws)
+        with without_side_effects(policy, reset_condition):
+            allocate(policy, world)
+            policy = without_controller(policy, notes)
+            course = Course(shapes_of(policy, "policy"), shapes_of(reset_condition, "reset_condition"), world)
+            if has_episode_stages(policy, reset_condition):
+                course.over = jax.ShapeDtypeStruct(() if env.num_envs is None else (env.num_envs,), np.bool_)
+            step_draws, row = draws_of(course, lambda course: step(course, needs_state))
+            learns = learner_of(policy) is not None
+            update_draws = draws_of(course, learn)[0] if learns else tuple(() for _ in step_draws)
     except RLCoreError:
         raise
     except Exception as error:
@@ -119,8 +123,10 @@ def traced(policy: Policy, env: Any, reset_condition: Any, needs_state: bool) ->
         for all_draws in (step_draws, update_draws)
     )
     stored = counts[0] if counts else 0
-    row_bytes = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(row))
-    return Traced(step_draws, update_draws, learns, stored, step_numbers, update_numbers, row_bytes)
+    row_bytes, course_bytes = (
+        sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)) for tree in (row, course)
+    )
+    return Traced(step_draws, update_draws, learns, stored, step_numbers, update_numbers, row_bytes, course_bytes)
 
 
 def course_of(policy: Policy, env: Any, reset_condition: Any) -> Course:

@@ -10,6 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from rlcore.blame import explained
+from rlcore.effects import without_side_effects
 from rlcore.environments.contract import takes_seed
 from rlcore.environments.masks import KEY
 from rlcore.environments.single import SingleEnvironment
@@ -25,6 +26,9 @@ from rlcore.leaves import entered, settled
 from rlcore.random import name_streams, row_keys, stream_key
 from rlcore.struct import copy, graft, walk
 
+OVER_AFTER_RESET = (
+    "over right after reset; expected a state to act in: make reset clear what is_terminated and is_truncated answer"
+)
 _NOTHING = _Transforms()
 
 
@@ -61,7 +65,8 @@ class JaxEnvironment(SingleEnvironment):
         self._over = self._terminated or self._truncated
         self._ended = (0,) if self._over else ()
         self._fresh = world.core if self._over else None
-        self._state, self._raw_mask = element(self._state_space, jax.device_get(_stand(world))), None
+        state, self._raw_mask = jax.device_get(_stand(world))
+        self._state, self._mask = element(self._state_space, state), None
         graft(self.source, world.core)
 
     def _begun(self, seed: int | None) -> tuple[Any, dict[str, Any]]:
@@ -76,10 +81,7 @@ class JaxEnvironment(SingleEnvironment):
         graft(self.source, self.world.core)
         state, mask, _, terminated, truncated = _on_host(self._state_space, facts)
         if terminated or truncated:
-            raise EnvContractError(
-                f"{self.name} was over right after reset; expected a state to act in: make reset clear what "
-                "is_terminated and is_truncated answer"
-            )
+            raise EnvContractError(f"{self.name} was {OVER_AFTER_RESET}")
         return state, _info(mask)
 
     def _stepped(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
@@ -116,7 +118,9 @@ class JaxEnvironments(VectorEnvironment):
         self.world = world
         self._action, self._reward = action, np.asarray(reward, np.float64)
         self._take_ends(np.array(terminated), np.array(truncated))
-        self._state = self._next_state = element(self._state_space, jax.device_get(_stand(world)))
+        state, self._mask = jax.device_get(_stand(world))
+        self._state, self._next_mask = element(self._state_space, state), self._mask
+        self._next_state = self._state
 
     def seed(self, seed: int) -> None:
         """Makes the next `reset` start the environment's streams under `seed`, where they have no seed of their own."""
@@ -133,6 +137,7 @@ class _Rows(VectorEnv):
         self.env, self.form, self.num_envs = env, form, num_envs
         self.world: World | None = None
         self.root: int | None = None  # the seed for the next reset
+        self._has_begun_over = False  # whether a row that the last step restarted was over at once
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
         self.single_observation_space, self.single_action_space = seen_spaces(form.value, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
@@ -154,16 +159,23 @@ class _Rows(VectorEnv):
             self.world, facts = _reset(self.world)
         state, mask, _, terminated, truncated = _on_host(self.single_observation_space, facts)
         if terminated.any() or truncated.any():
-            raise EnvContractError("an episode was over right after reset; expected a state to act in")
+            self._refuse_start()
+        self._has_begun_over = False
         return state, _info(mask)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
-        self.world, facts, (state, mask) = _act_and_restart(self.world, actions)
+        if self._has_begun_over:
+            self._refuse_start()
+        self.world, facts, (state, mask), is_over = _act_and_restart(self.world, actions)
         last, last_mask, reward, terminated, truncated = _on_host(self.single_observation_space, facts)
         info = _info(None if mask is None else np.asarray(mask))
         if terminated.any() or truncated.any():
             info |= {"final_obs": last, "final_info": _info(last_mask)}
+            self._has_begun_over = bool(np.any(is_over))
         return element(self.single_observation_space, jax.device_get(state)), reward, terminated, truncated, info
+
+    def _refuse_start(self) -> None:
+        raise EnvContractError(f"an episode of {type(self.env).__name__} was {OVER_AFTER_RESET}")
 
 
 def world_like(fixed: Fixed, num_envs: int | None) -> World:
@@ -183,6 +195,11 @@ def _checked_form(env: Environment, num_envs: int | None, transforms: _Transform
     Raises:
         ConfigError: It can't be traced, with the reason.
     """
+    with without_side_effects(env, *filter(callable, map(transforms.function, ("state", "action"))), transforms.reward):
+        return _traced_form(env, num_envs, transforms)
+
+
+def _traced_form(env: Environment, num_envs: int | None, transforms: _Transforms) -> Fixed:
     fixed = form_of(env, transforms, num_envs)
     space = transforms.action_space(fixed.value.action_space)
     rows = () if num_envs is None else (num_envs,)
@@ -255,8 +272,8 @@ def _name_unnamed(env: Any) -> None:
 
 @jax.jit
 def _stand(world: World) -> Any:
-    """The state at hand."""
-    return world.start()[0]
+    """The state and the mask at hand."""
+    return world.start()
 
 
 @jax.jit
@@ -304,8 +321,8 @@ def _act(world: World, action: Any) -> tuple[World, Any, Facts]:
 
 
 @jax.jit
-def _act_and_restart(world: World, action: Any) -> tuple[World, Facts, Any]:
+def _act_and_restart(world: World, action: Any) -> tuple[World, Facts, Any, Any]:
     world.act(action)
     facts = world.facts()
     world.restart(facts.terminated | facts.truncated)
-    return world, facts, world.start()
+    return world, facts, world.start(), world.is_over()

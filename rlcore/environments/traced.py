@@ -17,7 +17,7 @@ from rlcore.environments.transforms import _Transforms
 from rlcore.errors import ConfigError
 from rlcore.fixed import Fixed
 from rlcore.interfaces import Environment
-from rlcore.leaves import entered
+from rlcore.leaves import entered, names_of
 from rlcore.random import Random
 from rlcore.struct import copy, is_struct, walk
 
@@ -46,9 +46,7 @@ class Form(NamedTuple):
     def own_action(self, action: Any) -> Any:
         """The environment's action for a policy's."""
         change = self.transforms.function("action")
-        action = action if change is None else change(action)
-        start = int(self.action_space.start) if isinstance(self.action_space, spaces.Discrete) else 0
-        return action + start if start else action
+        return from_start(self.action_space, action if change is None else change(action))
 
     def seen_mask(self, mask: Any) -> Any:
         """The mask of the policy's actions for that of the environment's; `None` where they aren't discrete."""
@@ -80,9 +78,21 @@ def from_zero(space: Any, raw: Any) -> Any:
         return {key: from_zero(part, raw[key]) for key, part in space.spaces.items()}
     if isinstance(space, spaces.Tuple):
         return tuple(from_zero(part, one) for part, one in zip(space.spaces, raw, strict=True))
-    start = 0 if isinstance(space, spaces.Box) else range_of(space)[0]
-    shifted = raw if isinstance(start, int) and start == 0 else raw - start
+    shifted = raw - start if np.any(start := _start_of(space)) else raw
     return jnp.asarray(shifted, jax.dtypes.canonicalize_dtype(space.dtype))
+
+
+def from_start(space: Any, action: Any) -> Any:
+    """A traced action, whose discrete values count from 0, as an element of `space`."""
+    if isinstance(space, spaces.Dict):
+        return {key: from_start(part, action[key]) for key, part in space.spaces.items()}
+    if isinstance(space, spaces.Tuple):
+        return tuple(from_start(part, one) for part, one in zip(space.spaces, action, strict=True))
+    return action + start if np.any(start := _start_of(space)) else action
+
+
+def _start_of(space: Any) -> Any:
+    return 0 if isinstance(space, spaces.Box) else range_of(space)[0]
 
 
 def is_inside(space: Any, state: Any, has_rows: bool) -> Any:
@@ -136,6 +146,7 @@ def _steady(env: Environment, action_space: spaces.Space) -> tuple[Any, ...]:
     core = entered(_named(env), "environment")
     action = like_an_action(action_space)
     current: Any = jax.eval_shape(_reset, core)
+    is_fixed = [not one.weak_type for one in jax.tree.leaves(current)]  # not a plain Python number
     for _ in range(3):
         varies: list[bool] = []
         leaves, treedef = jax.tree.flatten(current)
@@ -146,6 +157,7 @@ def _steady(env: Environment, action_space: spaces.Space) -> tuple[Any, ...]:
                 raise ConfigError(
                     "its fields change their shapes or kinds between reset and act; give each field one shape for ever"
                 )
+            _check_types(current, result, is_fixed)
         types = [
             jax.ShapeDtypeStruct(ones[0].shape, functools.reduce(_joint, [one.dtype for one in ones]))
             for ones in zip(leaves, *(result for result, _ in results), strict=True)
@@ -154,6 +166,21 @@ def _steady(env: Environment, action_space: spaces.Space) -> tuple[Any, ...]:
             return current, tuple(map(operator.or_, varies, _of_streams(current)))
         current = jax.tree.unflatten(treedef, types)
     raise ConfigError("the types of its fields never come to rest; give each field one type in __init__ and reset")
+
+
+def _check_types(current: Any, after: list[Any], is_fixed: list[bool]) -> None:
+    """Refuses a field whose type is fixed by `reset` and which gets another one, that holds other numbers.
+
+    Raises:
+        ConfigError: It names the field.
+    """
+    fields = zip(names_of(current, ""), jax.tree.leaves(current), after, is_fixed, strict=True)
+    for name, one, other, is_kept in fields:
+        if is_kept and _joint(one.dtype, other.dtype) != one.dtype:
+            raise ConfigError(
+                f"its field {name} is {one.dtype} after reset and {other.dtype} after act; give each field one type "
+                f"for ever, such as that of jnp.float32(0) or of (...).astype(jnp.{one.dtype})"
+            )
 
 
 def _of_streams(core: Any) -> list[bool]:

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from rlcore.environments.stack_frames import pushed
 from rlcore.environments.traced import Form, from_zero
-from rlcore.errors import EnvContractError
+from rlcore.errors import ConfigError, EnvContractError
 from rlcore.fixed import Fixed
 from rlcore.leaves import select, settled
 from rlcore.random import Random
@@ -92,9 +93,9 @@ class World:
         form: Form = self.form.value
 
         def ask(core: Any) -> tuple[Any, ...]:
-            terminated = jnp.asarray(core.is_terminated(), bool)
-            truncated = jnp.asarray(core.is_truncated(), bool) & ~terminated
-            return jnp.asarray(core.reward(), jnp.float32), terminated, truncated
+            terminated = _number(core, "is_terminated", bool)
+            truncated = _number(core, "is_truncated", bool) & ~terminated
+            return _number(core, "reward", jnp.float32), terminated, truncated
 
         reward, terminated, truncated = self._asked(ask, self.core)
         seen = form.seen_reward(reward)
@@ -104,6 +105,10 @@ class World:
                 + ("one number" if self.num_envs is None else f"{self.num_envs} numbers, one per environment")
             )
         return Facts(*self.start(), seen, terminated, truncated)
+
+    def is_over(self) -> Any:
+        """Whether the episode at hand is over, in a bool or one per row."""
+        return self._asked(lambda core: jnp.logical_or(core.is_terminated(), core.is_truncated()), self.core)
 
     def start(self) -> tuple[Any, Any]:
         """The state and the mask (or `None`) at hand."""
@@ -115,8 +120,7 @@ class World:
         form: Form = self.form.value
 
         def ask(core: Any) -> tuple[Any, Any]:
-            mask = core.legal_action_mask()
-            return from_zero(form.state_space, core.state()), None if mask is None else jnp.asarray(mask, bool)
+            return from_zero(form.state_space, core.state()), _mask(core, form.action_space)
 
         state, mask = self._asked(ask, core)
         return form.seen_state(state), form.seen_mask(mask)
@@ -144,6 +148,40 @@ class World:
 
     def _axes(self) -> list[int | None]:
         return [0 if varies else None for varies in self.form.value.varies]
+
+
+def _number(core: Any, question: str, dtype: Any) -> Any:
+    """What a core answers to a question about one step.
+
+    Raises:
+        ConfigError: Something else than one number.
+    """
+    answer = getattr(core, question)()
+    try:
+        number = jnp.asarray(answer, dtype)
+    except (TypeError, ValueError):
+        number = None
+    if number is None or number.shape != ():
+        came = answer if number is None else f"an array of shape {number.shape}"
+        raise ConfigError(
+            f"{type(core).__name__}.{question} answers {came}, expected one number; correct the environment"
+        )
+    return number
+
+
+def _mask(core: Any, space: Any) -> Any:
+    """The legal actions of a core, or `None`.
+
+    Raises:
+        ConfigError: They are not one bool per action.
+    """
+    mask = core.legal_action_mask()
+    if mask is not None and np.shape(mask) != (int(getattr(space, "n", -1)),):
+        raise ConfigError(
+            f"{type(core).__name__}.legal_action_mask answers an array of shape {np.shape(mask)}, expected one bool "
+            f"for each action of {space}; correct the environment"
+        )
+    return None if mask is None else jnp.asarray(mask, bool)
 
 
 def streams(core: Any) -> list[Random]:

@@ -16,6 +16,8 @@ from rlcore.interfaces import Array, Environment, Policy
 from rlcore.random import Random, random_or_seeded
 from rlcore.struct import cached, is_traced, namespace, static, struct
 
+_WORD = 2**32 - 1
+
 
 @struct
 class RandomPolicy(Policy):
@@ -92,14 +94,15 @@ class RandomPolicy(Policy):
         if isinstance(space, spaces.Discrete):
             return self.random.integers(int(space.n), rows or None)
         shape = rows + tuple(space.shape)
+        if not isinstance(space, spaces.Box):
+            return _typed(self.random.integers(np.asarray(getattr(space, "nvec", 2)), shape), space.dtype)
+        low, width = space.low.astype(np.float64), space.high.astype(np.float64) - space.low
+        is_whole = np.issubdtype(space.dtype, np.integer)
+        if is_whole and width.max() < _WORD:  # not by floats, whose rounding differs in compiled code
+            n = width.astype(np.int64) + 1
+            return _typed(low.astype(np.int64) + self.random.integers(n, shape), space.dtype)
         u = self.random.uniform(math.prod(shape)).reshape(shape)
-        if isinstance(space, spaces.Box):
-            low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-            if np.issubdtype(space.dtype, np.integer):
-                return _typed(namespace(u).floor(low + u * (high - low + 1.0)), space.dtype)
-            return _typed(low + u * (high - low), space.dtype)
-        n = np.asarray(getattr(space, "nvec", 2))
-        return _typed(namespace(u).floor(u * n), space.dtype)
+        return _typed(namespace(u).floor(low + u * (width + 1.0)) if is_whole else low + u * width, space.dtype)
 
     def prob(self, env: Environment) -> Array:
         """The probability of each action, `[..., actions]`: equal where legal, 0 elsewhere.

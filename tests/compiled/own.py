@@ -48,6 +48,133 @@ class Drift(Environment):
 
 
 @struct
+class Levers(Environment):
+    """Episodes of 3 steps; the reward shows the action, whose parts count from different numbers."""
+
+    step: Any = 0
+    shown: Any = 0
+
+    def reset(self, seed=None):
+        self.step = 0
+
+    def act(self, action):
+        self.step = self.step + 1
+        self.shown = 100 * action["lever"] + 10 * action["wheels"][0] + action["wheels"][1]
+
+    def state(self):
+        return 0 * self.step
+
+    def reward(self):
+        return self.shown
+
+    def is_terminated(self):
+        return self.step == 3
+
+    def action_space(self):
+        return spaces.Dict(lever=spaces.Discrete(4, start=1), wheels=spaces.MultiDiscrete([2, 3], start=[5, -1]))
+
+    def state_space(self):
+        return spaces.Discrete(1)
+
+
+@struct
+class Moody(Environment):
+    """The first episode has 10 steps, the next one is over at once."""
+
+    step: Any = 0
+    of_episode: Any = 0
+
+    def reset(self, seed=None):
+        self.of_episode = 0
+
+    def act(self, action):
+        self.step, self.of_episode = self.step + 1, self.of_episode + 1
+
+    def state(self):
+        return self.of_episode
+
+    def reward(self):
+        return 1.0
+
+    def is_terminated(self):
+        return (self.of_episode == 10) | ((self.step == 10) & (self.of_episode == 0))
+
+    def action_space(self):
+        return spaces.Discrete(2)
+
+    def state_space(self):
+        return spaces.Discrete(11)
+
+
+@struct
+class Trapped(Environment):
+    """Episodes of 7 steps; at the 25th step of the run no action is legal."""
+
+    step: Any = 0
+    of_episode: Any = 0
+
+    def reset(self, seed=None):
+        self.of_episode = 0
+
+    def act(self, action):
+        self.step, self.of_episode = self.step + 1, self.of_episode + 1
+
+    def state(self):
+        return self.of_episode
+
+    def reward(self):
+        return 1.0
+
+    def is_terminated(self):
+        return self.of_episode == 7
+
+    def legal_action_mask(self):
+        return jnp.stack([self.step != 24, (self.step % 5 == 0)])
+
+    def action_space(self):
+        return spaces.Discrete(2)
+
+    def state_space(self):
+        return spaces.Discrete(8)
+
+
+@struct
+class Answers(Environment):
+    """Answers one question with something else than it should."""
+
+    question: str = static()
+    answer: Any = static()
+    x: Any = np.float32(0)
+
+    def reset(self, seed=None):
+        self.x = jnp.float32(0)
+
+    def act(self, action):
+        self.x = self.x + 1
+
+    def said(self, question, answer):
+        return self.answer(self.x) if question == self.question else answer
+
+    def state(self):
+        return self.x
+
+    def reward(self):
+        return self.said("reward", 1.0)
+
+    def is_terminated(self):
+        return self.said("is_terminated", self.x > 5)
+
+    def legal_action_mask(self):
+        return self.said("legal_action_mask", None)
+
+    def action_space(self):
+        return spaces.Discrete(2)
+
+    def state_space(self):
+        return spaces.Box(0, 10, ())
+
+
+@struct
 class Faulty(Environment):
     """Episodes of 10 steps; at one step of the run the reward or the state is wrong."""
 

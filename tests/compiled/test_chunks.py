@@ -10,6 +10,7 @@ from gymnasium import spaces
 from rlcore import Experiment, RandomPolicy, StopAfterNEpisodes, StopAfterNSteps, StopSignal, as_environment
 from rlcore.compiled import planner
 from rlcore.environments import RandomWalk1D
+from rlcore.errors import ConfigError
 from rlcore.hooks import DoEveryNSteps, StepsPerEpisode
 from rlcore.interfaces import Environment
 from rlcore.stop_conditions import StopAfterNoImprovement, StopCondition, StopIfEnvTerminated
@@ -190,3 +191,28 @@ def test_a_record_of_large_states_is_short(monkeypatch):
     with pytest.raises(Planned):
         Experiment(RandomPolicy(), Screen(), StopAfterNSteps(10**6, False), Tape(), seed=3).run("compiled")
     assert rows[0] * 2 * 84 * 84 * 4 < 2**28
+
+
+@struct
+class Wall(Screen):
+    """Shows 40 GB a step."""
+
+    def state(self):
+        return jnp.full((100_000, 100_000), self.brightness, np.float32)
+
+    def state_space(self):
+        return spaces.Box(0, 50, (1, 1), np.float32)
+
+
+def test_a_chunk_that_does_not_fit_into_memory_is_refused_before_the_run():
+    class Fails(StepsPerEpisode):
+        needs_state = True
+
+        def pre_experiment(self, policy, env):
+            raise AssertionError("ran")
+
+    experiment = Experiment(RandomPolicy(), Wall(), StopAfterNSteps(5, False), Fails(), seed=3)
+    with pytest.raises(
+        ConfigError, match=r"a chunk of 16 steps takes 1,280,000,\d{3},\d{3} bytes.*memory are free; take"
+    ):
+        experiment.run("compiled")

@@ -1,6 +1,9 @@
 """However a compiled run ends, the stages run, what was learnt is back with its owners, and the next run goes on."""
 
+from typing import Any
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -21,14 +24,14 @@ from rlcore import (
     Trajectory,
     as_environment,
 )
-from rlcore.environments import RandomWalk1D
+from rlcore.environments import Pendulum, RandomWalk1D
 from rlcore.errors import EnvContractError, RLCoreError
 from rlcore.hooks import StepsPerEpisode
 from rlcore.interfaces import Policy
 from rlcore.stop_conditions import StopCondition
-from rlcore.struct import struct
+from rlcore.struct import is_traced, static, struct
 from tests.compiled.alike import Acts, assert_same_leaves, run_in
-from tests.compiled.own import Faulty, FaultyTable
+from tests.compiled.own import Faulty, FaultyTable, Levers, Moody, Trapped
 from tests.compiled.test_conformance import N_STATES, epsilon, table
 
 ENGINES = ["eager", "compiled"]
@@ -144,6 +147,86 @@ def test_an_illegal_action_ends_the_run_at_its_step(num_envs):
         lengths[engine] = experiment.hook.result()
     assert "step 25 of the run" in str(error.value)
     assert lengths["compiled"] == lengths["eager"] == [10] * 2 * (num_envs or 1)
+
+
+@struct
+class Pulls(Policy):
+    """Takes an action that there is not at its 25th step, in one part of it."""
+
+    part: str = static()
+    calls: Any = np.int32(0)
+
+    def plan(self, env):
+        self.calls = self.calls + 1
+        rows = () if env.num_envs is None else (env.num_envs,)
+        wrong = jnp.where(self.calls == 25, 4, 0)
+        lever, wheels = (wrong if self.part == part else 0 for part in ("lever", "wheels"))
+        action = {"lever": jnp.full(rows, lever), "wheels": jnp.full((*rows, 2), wheels)}
+        if is_traced(self.calls):
+            return action
+        return {"lever": int(lever) if not rows else action["lever"], "wheels": np.asarray(action["wheels"])}
+
+
+@struct
+class Steers(Policy):
+    """Steers too hard, or nowhere, at its 25th step."""
+
+    then: float = static()
+    calls: Any = np.int32(0)
+
+    def plan(self, env):
+        self.calls = self.calls + 1
+        rows = () if env.num_envs is None else (env.num_envs,)
+        action = jnp.full((*rows, 1), jnp.where(self.calls == 25, self.then, 2.0))
+        return action if is_traced(self.calls) else np.asarray(action)
+
+
+@pytest.mark.parametrize("num_envs", [None, 3])
+@pytest.mark.parametrize(
+    ("make", "env"),
+    [
+        (lambda: Pulls("lever"), Levers),
+        (lambda: Pulls("wheels"), Levers),
+        (lambda: Steers(2.5), Pendulum),
+        (lambda: Steers(-np.inf), Pendulum),
+        (lambda: Steers(np.nan), Pendulum),
+    ],
+)
+def test_an_action_outside_any_other_space_ends_the_run_at_its_step(make, env, num_envs):
+    lengths = {}
+    for engine in ENGINES:
+        rows = as_environment(env(), num_envs=num_envs)
+        experiment = Experiment(make(), rows, steps(90 * (num_envs or 1)), StepsPerEpisode(), seed=3)
+        with pytest.raises(EnvContractError, match="the policy's action is") as error:
+            experiment.run(engine)
+        lengths[engine] = experiment.hook.result()
+    assert "step 25 of the run" in str(error.value)
+    assert lengths["compiled"] == lengths["eager"]
+
+
+@pytest.mark.parametrize("num_envs", [None, 3])
+def test_an_episode_that_is_over_right_after_reset_ends_the_run(num_envs):
+    lengths = {}
+    for engine in ENGINES:
+        env = as_environment(Moody(), num_envs=num_envs)
+        experiment = Experiment(RandomPolicy(seed=0), env, steps(90 * (num_envs or 1)), StepsPerEpisode())
+        with pytest.raises(EnvContractError, match="over right after reset; expected a state to act in: make reset"):
+            experiment.run(engine)
+        lengths[engine] = experiment.hook.result()
+    assert lengths["compiled"] == lengths["eager"] == [10] * (num_envs or 1)
+
+
+@pytest.mark.parametrize("num_envs", [None, 3])
+def test_a_state_without_a_legal_action_ends_the_run(num_envs):
+    lengths = {}
+    for engine in ENGINES:
+        env = as_environment(Trapped(), num_envs=num_envs)
+        agent = table(epsilon(), n_states=8)
+        experiment = Experiment(agent, env, steps(90 * (num_envs or 1)), StepsPerEpisode(), seed=3)
+        with pytest.raises(EnvContractError, match=r"mask allows no action|no action was legal"):
+            experiment.run(engine)
+        lengths[engine] = experiment.hook.result()
+    assert lengths["compiled"] == lengths["eager"] == [7] * 3 * (num_envs or 1)
 
 
 def test_a_bad_reward_does_not_spoil_the_table():

@@ -9,6 +9,7 @@ import pytest
 from rlcore import Experiment, StopAfterNSteps, as_environment
 from rlcore.environments import CartPole, RandomWalk1D
 from rlcore.errors import ConfigError, EnvContractError, RLCoreError
+from rlcore.hooks import StepsPerEpisode
 from rlcore.interfaces import Policy
 from rlcore.reset_conditions import ResetAfterNSteps, ResetCondition
 from rlcore.struct import static, struct
@@ -120,6 +121,42 @@ def test_an_action_of_the_wrong_shape_or_type_is_the_policys_fault(action, rows)
         env = as_environment(CartPole(), num_envs=rows)
         with pytest.raises(RLCoreError, match="the policy's action is"):
             Experiment(Answers(action), env, StopAfterNSteps(30, False), seed=1).run(engine)
+
+
+@struct
+class Typed(Policy):
+    """Goes left, right, right, ... in numbers of some type."""
+
+    calls: Any = np.int32(0)
+    dtype: str = static("int32")
+
+    def plan(self, env):
+        self.calls = self.calls + 1
+        action = jnp.asarray(self.calls % 3 > 0).astype(self.dtype)
+        return action if env.num_envs is None else jnp.full(env.num_envs, action)
+
+
+@pytest.mark.parametrize(("dtype", "rows"), [("uint8", None), ("uint8", 3), ("int8", None), ("bool", 3)])
+def test_actions_reach_the_environment_in_the_type_of_their_space(dtype, rows):
+    """`2 * action - 1` of an unsigned 0 would be 255."""
+    lengths = {}
+    for engine in ("eager", "compiled"):
+        hook, env = StepsPerEpisode(), as_environment(Turns(), num_envs=rows)
+        Experiment(Typed(dtype=dtype), env, StopAfterNSteps(60, False), hook, seed=1).run(engine)
+        lengths[engine] = hook.steps
+    assert lengths["compiled"] == lengths["eager"] != []
+
+
+@struct
+class Turns(RandomWalk1D):
+    def act(self, action):
+        self.position = self.position + (2 * action - 1)
+
+
+def test_one_whole_number_in_an_array_is_an_action():
+    for engine in ("eager", "compiled"):
+        run = Experiment(Answers(np.ones(1, np.int32)), RandomWalk1D(9), StopAfterNSteps(30, False), seed=1).run(engine)
+        assert run.env.last_action().shape == (1,)
 
 
 def test_a_reward_must_be_one_number_per_row():

@@ -10,10 +10,10 @@ import pytest
 
 from rlcore import Experiment, RandomPolicy, StopAfterNEpisodes, StopAfterNSteps, as_environment
 from rlcore.environments import CartPole, RandomWalk1D
-from rlcore.interfaces import Policy
+from rlcore.interfaces import ActionStyle, Policy
 from rlcore.struct import struct
 from tests.compiled.alike import run_in
-from tests.compiled.test_conformance import N_STATES, epsilon, network, one_hot, table
+from tests.compiled.test_conformance import N_STATES, epsilon, masked, network, one_hot, table
 
 
 def run(policy, env=None, n_steps=20):
@@ -190,3 +190,17 @@ def test_the_adapter_answers_as_after_an_eager_run(num_envs):
             row += [env.state(), env.next_state(), env.reward(), env.is_over()]
         answers.append([np.asarray(answer).tolist() for answer in row])
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("num_envs", [None, 3])
+def test_the_adapter_knows_the_legal_actions_after_the_run(num_envs):
+    legal = np.array([[1, 0, 1], [0, 1, 0], [1, 1, 1], [0, 1, 1]], bool)
+
+    def parts():
+        stop = StopAfterNSteps(32 * (num_envs or 1), False)
+        return {"policy": RandomPolicy(), "env": as_environment(masked(), num_envs=num_envs), "stop_condition": stop}
+
+    for engines in (["eager"], ["compiled"], ["eager", "compiled"]):
+        env = run_in(engines, parts)[0].env
+        assert np.array_equal(env.legal_action_mask(), legal[env.state()])
+        assert env.action_style is ActionStyle.FULL

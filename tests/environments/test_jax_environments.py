@@ -21,9 +21,12 @@ from rlcore.environments import (
     PgxEnvironment,
     RandomWalk1D,
     TabularEnvironment,
+    as_environment,
 )
+from rlcore.errors import ConfigError
 from rlcore.random import Random, name_streams
-from rlcore.struct import copy, walk
+from rlcore.struct import copy, struct, walk
+from tests.compiled.own import Answers, Levers
 
 N_STEPS = 1000
 
@@ -181,3 +184,45 @@ def test_copies_run_side_by_side(name):
     many = jax.eval_shape(jax.vmap(step), *rows)
     shapes = [[leaf.shape for leaf in jax.tree.leaves(tree)] for tree in (one, many)]
     assert shapes[1] == [(3, *shape) for shape in shapes[0]]
+
+
+@pytest.mark.parametrize("num_envs", [None, 2])
+def test_every_part_of_an_action_counts_from_its_own_start(num_envs):
+    env = as_environment(Levers(), num_envs=num_envs)
+    env.reset()
+    action = {"lever": 3, "wheels": np.array([1, 2])}
+    env.act(action if num_envs is None else {key: np.stack([part] * num_envs) for key, part in action.items()})
+    assert np.all(env.reward() == 100 * (1 + 3) + 10 * (5 + 1) + (-1 + 2))
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "came"),
+    [
+        ("reward", lambda x: jnp.ones(2), r"an array of shape \(2,\), expected one number"),
+        ("reward", lambda x: x[None], r"an array of shape \(1,\), expected one number"),
+        ("reward", lambda x: None, "None, expected one number"),
+        ("is_terminated", lambda x: jnp.stack([x, x]) > 5, r"an array of shape \(2,\), expected one number"),
+        ("legal_action_mask", lambda x: jnp.ones(3, bool), r"an array of shape \(3,\), expected one bool for each"),
+        ("legal_action_mask", lambda x: x < 7, r"an array of shape \(\), expected one bool for each action"),
+    ],
+)
+def test_answers_of_a_wrong_shape_are_named(question, answer, came):
+    with pytest.raises(ConfigError, match=rf"Answers\.{question} answers {came}.*correct the environment"):
+        as_environment(Answers(question, answer), num_envs=2)
+    assert f"Answers.{question} answers" in as_environment(Answers(question, answer)).why_untraced
+
+
+@struct
+class Widens(RandomWalk1D):
+    """Its position is a whole number after `reset`, and none after `act`."""
+
+    def reset(self, seed=None):
+        self.position = jnp.int32(self.start)
+
+    def act(self, action):
+        self.position = self.position + (action - 0.5)
+
+
+def test_a_field_that_changes_its_type_is_named():
+    with pytest.raises(ConfigError, match="its field position is int32 after reset and float32 after act; give each"):
+        as_environment(Widens(), num_envs=2)

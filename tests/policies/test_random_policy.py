@@ -151,6 +151,25 @@ def test_host_and_trace_agree(masked, rows):
     assert traced.random.count == host.random.count == 200 * (rows or 1)
 
 
+@pytest.mark.parametrize("rows", [None, 20_000])
+@pytest.mark.parametrize(
+    "space",
+    [
+        spaces.MultiDiscrete([3, 1000]),
+        spaces.Box(100_000, 100_099, (2,), np.int32),
+        spaces.Box(-(2**31), 2**31 - 1, (2,), np.int32),
+        spaces.Box(0, 4, (), np.int8),
+    ],
+)
+def test_whole_numbers_are_the_same_in_a_trace(space, rows):
+    """Floats of 32 bits would round up some of them, also beyond the space."""
+    host, traced = RandomPolicy(seed=5), RandomPolicy(seed=5)
+    actions = host.plan(Asked(space, None, rows)), jax.jit(lambda policy: policy.plan(Asked(space, None, rows)))(traced)
+    assert np.array_equal(*actions)
+    assert actions[0].dtype == space.dtype
+    assert all(map(space.contains, actions[0] if rows else [actions[0]]))
+
+
 def test_the_greedy_view_moves_no_stream():
     policy = RandomPolicy(seed=6)
     env = as_environment("CartPole-v1")
