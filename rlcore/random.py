@@ -271,6 +271,18 @@ def name_streams(component: Any, seed: int, path: str, *, anew: bool = False) ->
             part._key, part._count = stream_key(seed, place), 0
 
 
+def begin_streams(component: Any, seed: int, path: str) -> int | None:
+    """Lets the streams in `component` that were made without a key begin anew, each by its path under `seed`.
+
+    Returns:
+        A plain seed for a component without streams, `None` for one that has some.
+    """
+    if not any(isinstance(part, Random) for _, part in walk(component)):
+        return seed_number(seed, path)
+    name_streams(component, seed, path, anew=True)
+    return None
+
+
 def _halves(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The high and the low words of 64-bit counts."""
     return (counts >> np.uint64(32)).astype(np.uint32), counts.astype(np.uint32)

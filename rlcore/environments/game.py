@@ -13,8 +13,7 @@ from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
 from rlcore.errors import EnvContractError
 from rlcore.games import Game, Player
-from rlcore.random import Random, name_streams, seed_number
-from rlcore.struct import walk
+from rlcore.random import begin_streams
 
 EMPTY_EPISODES = 100
 
@@ -57,14 +56,6 @@ class GameEnvironment(GameAnswers):
         """
         self._root = seed
 
-    def _follow_root(self, root: int) -> int | None:
-        """Takes up the seed of `seed`; what `reset` is to be given of it."""
-        self._root = None
-        if not any(isinstance(part, Random) for _, part in walk(self.game)):
-            return seed_number(root, "environment")
-        name_streams(self.game, root, "environment", anew=True)
-        return None
-
     def reset(self, seed: int | None = None) -> None:
         """Begins a new game.
 
@@ -72,7 +63,7 @@ class GameEnvironment(GameAnswers):
             EnvContractError: An answer breaks the contract, or 100 games in a row were over at once.
         """
         if self._root is not None:
-            own = self._follow_root(self._root)
+            own, self._root = begin_streams(self.game, self._root, "environment"), None
             seed = own if seed is None else seed
         self.episode, self.step, self._over, self._truncated, self._action = self.episode + 1, 0, True, True, None
         for _ in range(EMPTY_EPISODES):

@@ -14,8 +14,7 @@ from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
 from rlcore.errors import EnvContractError
 from rlcore.interfaces import Environment
-from rlcore.random import Random, name_streams, seed_number
-from rlcore.struct import walk
+from rlcore.random import begin_streams
 
 Step = Callable[[Any], tuple[Any, Any, Any, Any, dict[str, Any]]]
 Reset = Callable[[int | None], tuple[Any, dict[str, Any]]]
@@ -86,10 +85,7 @@ class SingleEnvironment(Environment):
     def _follow(self, root: int) -> int | None:
         """Takes up the seed of `seed`; what `reset` is to be given of it."""
         self._root = None
-        if not any(isinstance(part, Random) for _, part in walk(self.source)):
-            return seed_number(root, "environment")
-        name_streams(self.source, root, "environment", anew=True)
-        return None
+        return begin_streams(self.source, root, "environment")
 
     def reset(self, seed: int | None = None) -> None:
         """Begins a new episode.
