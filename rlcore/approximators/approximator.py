@@ -11,7 +11,7 @@ from flax import nnx
 from gymnasium import Space, spaces
 
 from rlcore.approximators.blueprint import CompiledViews, answer, as_arrays, call, describe, evaluate
-from rlcore.approximators.host import HostViews
+from rlcore.approximators.host import HostViews, host_views
 from rlcore.approximators.state_shapes import state_shapes
 from rlcore.approximators.tree import all_finite, check_alike, check_finite, handles_infinity, own, select
 from rlcore.errors import ConfigError, shorten
@@ -150,10 +150,7 @@ class Approximator:
         x = as_arrays(x)
         if x.__class__ is not np.ndarray or any(map(is_traced, jax.tree.leaves((self._parameters, self._variables)))):
             return answer(self._fixed, self.state_ndim, self._parameters, self.variables, x)
-        if self._views is None:
-            self._views = HostViews(self._fixed, self.state_ndim, self._parameters, self.variables)
-        elif self._views.parameters is not self._parameters:
-            self._views.renew(self._parameters, self.variables)
+        self._views = host_views(self._views, self._fixed, self.state_ndim, self._parameters, self.variables)
         return self._views.forward(x)
 
     def _draw(self, x: Any, key: Any) -> Any:

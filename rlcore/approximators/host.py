@@ -101,15 +101,16 @@ class HostViews:
 
     Attributes:
         parameters: What it answers with; where an approximator holds others by now, these are old: `renew` it.
+        state_ndim: See `Approximator`.
     """
 
     __slots__ = (
-        *("_compiled", "_fixed", "_kinds", "_last", "_leaves", "_passes", "_state_ndim", "_variables"),
-        "parameters",
+        *("_compiled", "_fixed", "_kinds", "_last", "_leaves", "_passes", "_variables"),
+        *("parameters", "state_ndim"),
     )
 
     def __init__(self, fixed: Fixed, state_ndim: int | None, parameters: Any, variables: Any) -> None:
-        self._fixed, self._state_ndim = fixed, state_ndim
+        self._fixed, self.state_ndim = fixed, state_ndim
         leaves, structure = jax.tree.flatten((parameters, variables))
         kinds = [jax.ShapeDtypeStruct(leaf.shape, leaf.dtype) for leaf in leaves]
         self._kinds = Fixed(jax.tree.unflatten(structure, kinds), (structure, *map(str, kinds)))
@@ -141,7 +142,7 @@ class HostViews:
 
     def _ask_compiled(self, x: np.ndarray) -> Any:
         if self._compiled is None:
-            self._compiled = CompiledViews(self._fixed, self._state_ndim, self.parameters, self._variables)
+            self._compiled = CompiledViews(self._fixed, self.state_ndim, self.parameters, self._variables)
         return self._compiled.forward(x)
 
     def pass_for(self, x: np.ndarray) -> HostPass | None:
@@ -162,8 +163,8 @@ class HostViews:
 
     def _quickest(self, x: np.ndarray) -> HostPass | None:
         """One without a batch axis where the network answers a state alone as it does in a batch of one."""
-        found = self._laid_out(x, self._state_ndim)
-        if found is None or x.ndim != self._state_ndim:
+        found = self._laid_out(x, self.state_ndim)
+        if found is None or x.ndim != self.state_ndim:
             return found
         try:
             alone = self._laid_out(x, None)
@@ -186,6 +187,17 @@ class HostViews:
             return None
         found.renew(self.parameters, self._leaves)
         return found
+
+
+def host_views(
+    views: HostViews | None, fixed: Fixed, state_ndim: int | None, parameters: Any, variables: Any
+) -> HostViews:
+    """`views`, if they are of such states, with these parameters and variables; else new ones."""
+    if views is None or views.state_ndim != state_ndim:
+        return HostViews(fixed, state_ndim, parameters, variables)
+    if views.parameters is not parameters:
+        views.renew(parameters, variables)
+    return views
 
 
 def _are_close(one: Any, other: Any) -> bool:

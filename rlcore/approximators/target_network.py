@@ -4,15 +4,17 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from gymnasium import Space
 
 from rlcore.approximators.approximator import Approximator
-from rlcore.approximators.blueprint import answer
+from rlcore.approximators.blueprint import answer, as_arrays
+from rlcore.approximators.host import host_views
 from rlcore.approximators.tree import is_float, own
 from rlcore.arguments import check_number, check_whole, named
 from rlcore.errors import ConfigError
-from rlcore.struct import static, struct
+from rlcore.struct import cached, is_traced, static, struct
 
 
 @struct
@@ -41,6 +43,7 @@ class TargetNetwork:
     _n_updates: Any  # since the last synchronisation
     sync_freq: int = static(1)
     rho: float = static(0.0)
+    _views: Any = cached()  # of the target
 
     def __init__(self, approximator: Approximator, sync_freq: int = 1, rho: float = 0.0) -> None:
         """Copies the variables of `approximator`.
@@ -123,8 +126,11 @@ class TargetNetwork:
 
     def target(self, x: Any, key: Any = None) -> Any:
         """The outputs of the target in evaluation mode, shapes as those of `forward`; `key`: as there."""
-        network = self.approximator
-        return answer(network._fixed, network.state_ndim, self.target_parameters, self.target_variables, x, key)
+        network, x, held = self.approximator, as_arrays(x), (self.target_parameters, self.target_variables)
+        if key is not None or x.__class__ is not np.ndarray or any(map(is_traced, jax.tree.leaves(held))):
+            return answer(network._fixed, network.state_ndim, *held, x, key)
+        self._views = host_views(self._views, network._fixed, network.state_ndim, *held)
+        return self._views.forward(x)
 
     def noise_key(self) -> Any:
         """A key that is another one after every update; see `Approximator.noise_key`."""
