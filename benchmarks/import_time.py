@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 
@@ -21,7 +22,9 @@ print(json.dumps([seconds, packages]))
 def imported(statement: str) -> tuple[float, set[str]]:
     """Seconds that the import takes in a fresh process, and the packages that are there afterwards."""
     program = CHILD.format(statement=statement)
-    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    output = done.stdout
     seconds, packages = json.loads(output.splitlines()[-1])
     return seconds, {name for name in packages if not name.startswith("_")}
 
@@ -33,7 +36,7 @@ def main() -> None:
     print_machine("rlcore", "jax", "flax", "optax", "gymnasium", "tqdm")
     name = "JAX, Flax NNX, Optax, Gymnasium, tqdm"
     candidates = {name: lambda: imported(BASE)[0], "rlcore": lambda: imported("import rlcore")[0]}
-    imported(BASE)  # files into the cache of the operating system
+    imported("import rlcore")  # files into the cache of the operating system, and translated
     report("Import", interleave(candidates, arguments.repeats), "s", name)
     more = imported("import rlcore")[1] - imported(BASE)[1] - {"rlcore"}
     print(f"  packages that rlcore imports beyond those: {', '.join(sorted(more)) or 'none'}")

@@ -48,14 +48,13 @@ def step(course: Course, needs_state: bool) -> dict[str, Any]:
         _between(course, env)
         env.over = None
     _call(course, Stage.PRE_ACT, env)
-    was_over = course.world.is_over()
     action = course.policy.plan(env)
     is_stuck = env.is_stuck()
     env.act(action)
     if type(course.reset_condition) is not ResetIfEnvTerminated:
         env.truncate(course.reset_condition.check(course.policy, env))
     _call(course, Stage.POST_ACT, env, action)
-    flags = env.is_terminated(), env.is_truncated(), ~env.is_sound(), was_over, is_stuck
+    flags = env.is_terminated(), env.is_truncated(), ~env.is_sound(), env.begins_over(), is_stuck
     ends = sum(flag.astype(jnp.uint8) << bit for bit, flag in enumerate(flags))
     row = {"action": action, "reward": env.raw_reward(), "ends": ends}
     if needs_state:

@@ -79,6 +79,10 @@ class TracedEnvironment(Environment):
         """Whether the step led to states that the space has, of all rows."""
         return is_inside(self._spaces[0], self._acted("next_state").state, self.num_envs is not None)
 
+    def begins_over(self) -> Any:
+        """Whether an episode ended, and the next one is over before its first step."""
+        return self.over & self.world.begins_over()
+
     def is_stuck(self) -> Any:
         """Whether no action was legal where one was chosen."""
         if self._mask is None or not self._reads_mask:

@@ -49,6 +49,7 @@ class Lane:
         self._learner = learner_of(experiment.policy)
         self._metrics: dict[str, Any] | None = None
         self._was_finite, self._is_returned = True, False
+        self._begins_over = False  # whether the episode of the next step is over before it
 
     def begin(self, interrupt: Interrupt, traced: Traced) -> None:
         """Runs the stages before the first step."""
@@ -96,8 +97,8 @@ class Lane:
         Args:
             course: Gives where the program stands now.
             block: The steps.
-            broken: Whether a step led to a state that is not finite, or that the space has not; whether its episode
-                was over before it; and whether no action was legal.
+            broken: Whether a step led to a state that is not finite, or that the space has not; whether the episode
+                that begins after it is over at once; and whether no action was legal.
             states: Where they led and where the next ones start, or `None`.
             learnt: What `learn` answered, `[updates, ...]`.
             updates: How many updates came after each step.
@@ -120,7 +121,9 @@ class Lane:
         if len(at):
             self._metrics = jax.tree.map(lambda values: values[-1], metrics)
         self._was_finite = bool(np.all(learnt.get("is_finite", True)))
-        self._env.feed(self.experiment.policy, block, states, _fault(block, broken, self.experiment.env), notify)
+        fault = _fault(block, broken, self._begins_over, self.experiment.env)
+        self._begins_over = bool(broken[1][-1].any())
+        self._env.feed(self.experiment.policy, block, states, fault, notify)
         self._go_on()
         if not np.all(learnt.get("is_sound", True)):
             raise ConfigError(
@@ -214,15 +217,16 @@ def _members(hook: Any) -> Any:
     return getattr(hook, "hooks", None) or (hook,)
 
 
-def _fault(block: Block, broken: list[np.ndarray], env: Any) -> tuple[int, str] | None:
-    """The first step that breaks the contract, and how."""
-    unsound, was_over, was_stuck = broken
+def _fault(block: Block, broken: list[np.ndarray], begins_over: bool, env: Any) -> tuple[int, str] | None:
+    """The first step that breaks the contract, and how; `begins_over`: whether the first one's episode was over."""
+    unsound, leads_to_over, was_stuck = broken
     bad = []
     if unsound.any():
         row = int(np.argwhere(unsound)[0][0])
         bad.append((row, f"the state is not finite, or not one of {env.state_space()}; correct the environment"))
-    if was_over.any():
-        bad.append((int(np.argwhere(was_over)[0][0]), f"an episode was {OVER_AFTER_RESET}"))
+    if begins_over or leads_to_over[:-1].any():
+        row = 0 if begins_over else int(np.argwhere(leads_to_over)[0][0]) + 1
+        bad.append((row, f"an episode was {OVER_AFTER_RESET}"))
     if was_stuck.any():
         row = int(np.argwhere(was_stuck)[0][0])
         bad.append((row, "no action was legal though the episode went on; end the episode instead"))

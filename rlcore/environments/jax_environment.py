@@ -166,12 +166,12 @@ class _Rows(VectorEnv):
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         if self._has_begun_over:
             self._refuse_start()
-        self.world, facts, (state, mask), is_over = _act_and_restart(self.world, actions)
+        self.world, facts, (state, mask), begins_over = _act_and_restart(self.world, actions)
         last, last_mask, reward, terminated, truncated = _on_host(self.single_observation_space, facts)
         info = _info(None if mask is None else np.asarray(mask))
         if terminated.any() or truncated.any():
             info |= {"final_obs": last, "final_info": _info(last_mask)}
-            self._has_begun_over = bool(np.any(is_over))
+            self._has_begun_over = bool(np.any(begins_over))
         return element(self.single_observation_space, jax.device_get(state)), reward, terminated, truncated, info
 
     def _refuse_start(self) -> None:
@@ -324,5 +324,7 @@ def _act(world: World, action: Any) -> tuple[World, Any, Facts]:
 def _act_and_restart(world: World, action: Any) -> tuple[World, Facts, Any, Any]:
     world.act(action)
     facts = world.facts()
-    world.restart(facts.terminated | facts.truncated)
-    return world, facts, world.start(), world.is_over()
+    over = facts.terminated | facts.truncated
+    begins_over = over & world.begins_over()
+    world.restart(over)
+    return world, facts, world.start(), begins_over

@@ -106,9 +106,9 @@ class World:
             )
         return Facts(*self.start(), seen, terminated, truncated)
 
-    def is_over(self) -> Any:
-        """Whether the episode at hand is over, in a bool or one per row."""
-        return self._asked(lambda core: jnp.logical_or(core.is_terminated(), core.is_truncated()), self.core)
+    def begins_over(self) -> Any:
+        """Whether the next episode is over at its start, in a bool or one per row; after `act`."""
+        return self._asked(lambda core: jnp.logical_or(core.is_terminated(), core.is_truncated()), self.fresh)
 
     def start(self) -> tuple[Any, Any]:
         """The state and the mask (or `None`) at hand."""
