@@ -17,6 +17,7 @@ from rlcore.errors import ConfigError, shorten
 from rlcore.fixed import Fixed
 
 _MOST_CALLS = 48  # with more of them compiled code is quicker
+_MOST_NUMBERS = 1 << 20  # of parameters, which are copied after every update, for each shape
 _MANY = 8  # shapes
 
 
@@ -38,7 +39,7 @@ class HostPass:
         """Lays the pass out; `renew` it before the first call.
 
         Raises:
-            KeyError: NumPy has not all operations, or there are too many.
+            KeyError: NumPy has not all operations, there are too many, or the parameters are.
         """
         self.shape, self.dtype, self._structure = network.state.shape, network.state.dtype, network.structure
         reads = {value for one in network.operations for value in one.reads}.union(network.outputs)
@@ -60,8 +61,8 @@ class HostPass:
             else:
                 self._calls += calls
                 follows.update(one.writes)
-        if len(self._calls) > _MOST_CALLS:
-            raise KeyError("too many operations")
+        if len(self._calls) > _MOST_CALLS or sum(array.size for _, array in self._known) > _MOST_NUMBERS:
+            raise KeyError("too large")
         self._outputs = [arrays[value] for value in network.outputs]
         self._may_warn = not MAY_WARN.isdisjoint(one.name for one in network.operations)
         self.parameters: Any = None

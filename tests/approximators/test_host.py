@@ -161,6 +161,11 @@ def test_convolutions_are_left_to_jax():
     assert not acts_through_numpy(Approximator(network, optax.sgd(0.1)), np.ones((4, 4, 1), np.float32))
 
 
+def test_large_networks_are_left_to_jax():
+    network = MLP(4, (1_100, 1_000), 2, rngs=nnx.Rngs(0))
+    assert not acts_through_numpy(Approximator(network, optax.sgd(0.1)), np.ones(4, np.float32))
+
+
 def test_two_answers():
     rngs = nnx.Rngs(0)
     network = Approximator(ActorCritic(MLP(4, (8,), 2, rngs=rngs), MLP(4, (8,), 1, rngs=rngs)), optax.sgd(0.1))
