@@ -2,7 +2,7 @@
 
 In a minute the network beats random play in 9 of 10 games; ten times as many moves bring more than 95 of 100.
 
-python examples/connect_four.py [--moves 600_000] [--seed 1] [--quick]
+python examples/connect_four.py [--moves 800_000] [--seed 1] [--quick]
 """
 
 import argparse
@@ -46,7 +46,7 @@ def make_env():
     )
 
 
-def train(seed=0, n_moves=600_000, show_progress=True):
+def train(seed=0, n_moves=800_000, show_progress=True):
     """Steps of ten own moves, nearly to the end of a game, since bootstrapping from a young network overestimates."""
     n_updates = n_moves // 4
     optimiser = optax.adam(optax.cosine_decay_schedule(1e-3, n_updates))
