@@ -1,6 +1,6 @@
 """Deep Q-learning of connect four by self-play, in PettingZoo's environment: pip install 'rlcore[pettingzoo]'.
 
-In a minute the network beats random play in 9 of 10 games; ten times as many moves bring more than 95 of 100.
+In a minute the network beats random play in 9 of 10 games; 800,000 moves (a quarter of an hour) bring some 96 of 100.
 
 python examples/connect_four.py [--moves 800_000] [--seed 1] [--quick]
 """
