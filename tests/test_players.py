@@ -7,7 +7,7 @@ from worlds import Corridor
 from rlcore.environments import as_environment
 from rlcore.errors import ConfigError
 from rlcore.interfaces import ActionStyle
-from rlcore.players import PlayerView, PlayerViews, current_players
+from rlcore.players import PlayerView, current_players
 
 
 def test_a_view_that_stands_alone_tells_of_the_last_move():
@@ -27,28 +27,36 @@ def test_a_view_that_stands_alone_tells_of_the_last_move():
     assert repr(view) == "PlayerView(Scripted, player 'b')"
 
 
-def test_advanced_views_sum_rewards_since_the_decision():
+def test_the_views_of_a_run_sum_rewards_since_the_decision():
     env = as_environment(Scripted("abb"))
     env.reset()
-    views = PlayerViews(env)
-    views.begin()
-    assert [view.player for view in views.deciding()] == ["a"]
+    a, b = env.view("a"), env.view("b")
+    assert env.deciding() == [a]
     env.act(0)
-    assert views.advance(0) == []
+    assert env.completed() == []
     env.act(1)
-    assert views.advance(1) == [views["b"]]
-    assert views["b"].reward() == 20.0
-    assert views["a"].reward() == 3.0  # so far
+    assert env.completed() == [b]
+    assert b.reward() == 20.0
+    assert a.reward() == 3.0  # so far
     env.act(2)
-    assert views.advance(2) == [views["a"], views["b"]]
-    assert [(view.reward(), view.last_action(), view.is_over()) for view in (views["a"], views["b"])] == [
-        (6.0, 0, True),
-        (30.0, 2, True),
-    ]
-    assert views.deciding() == []
+    assert env.completed() == [a, b]
+    assert [(view.reward(), view.last_action(), view.is_over()) for view in (a, b)] == [(6.0, 0, True), (30.0, 2, True)]
+    assert env.deciding() == []
     env.reset()
-    views.begin()
-    assert (views["b"].reward(), views["b"].last_action(), views["b"].is_over()) == (0.0, None, False)
+    assert (b.reward(), b.last_action(), b.is_over()) == (0.0, None, False)
+    assert env.completed() == []
+
+
+def test_a_cut_game_completes_the_steps_of_all_in_the_order_of_their_decisions():
+    env = as_environment(Scripted("abcab", players="abc"))
+    env.reset()
+    for action in range(4):
+        env.act(action % 3)
+    assert [view.player for view in env.completed()] == ["b"]  # who is to move
+    env.truncate()
+    assert [view.player for view in env.completed()] == ["b", "c", "a"]
+    assert all(view.is_truncated() for view in env.completed())
+    assert [view.reward() for view in env.completed()] == [90.0, 700.0, 4.0]  # turns 2 to 4, 3 and 4, 4
 
 
 @pytest.mark.parametrize(

@@ -66,9 +66,10 @@ class GameEnvironment(GameAnswers):
             own, self._root = begin_streams(self.game, self._root, "environment"), None
             seed = own if seed is None else seed
         self.episode, self.step, self._over, self._truncated, self._action = self.episode + 1, 0, True, True, None
+        self._waiting, self._completed = [], []  # a step that was still open is dropped
         for _ in range(EMPTY_EPISODES):
             self.game.reset(seed=seed) if self._is_seeded and seed is not None else self.game.reset()
-            seed, self._active, self._mover = None, (), None
+            seed, self._active, self._playing, self._mover = None, (), [], None
             players = self._players_of()
             if not isinstance(players, tuple | list) or tuple(players) != self._players:
                 self._players, self._seats = (), {}  # others play this game
@@ -76,7 +77,6 @@ class GameEnvironment(GameAnswers):
                 seat.begin()
             self._follow()
             if self._active:
-                self._rewards = dict.fromkeys(self._players, 0.0)
                 self._over = self._truncated = False
                 return
         raise self._broken(
@@ -93,68 +93,95 @@ class GameEnvironment(GameAnswers):
         """
         if self._over:
             raise self._broken(f"the action is {shown(action)}, but no game is under way", "call reset first", turn=1)
-        seats = self._seats
-        if self._at_once:
-            raw_action = self._written_at_once(action)
-            for player in self._active:
-                seats[player].action = action[player]
+        mover, playing = self._mover, self._playing
+        if mover is None:
+            raw_action, decided = self._written_at_once(action), playing
+            for seat in decided:
+                seat.action = action[seat.player]
         else:
-            seat = seats[self._mover]
-            raw_action = self._written(seat, action)
-            seat.action = action
+            raw_action, decided = self._written(mover, action), [mover]
+            mover.action = action
         self._action = action
-        self.step += 1
+        self.step = step = self.step + 1
         self._act(raw_action)
-        for player in self._active:
-            seat = seats[player]
-            seat.raw = seat.state = seat.mask = UNSEEN
-        self._follow()
-        rewards, reward_of, change = {}, self._reward_of, self._transforms.reward
-        for player in self._players:
+        for seat in decided:
+            seat.decided, seat.waits, seat.gain = step, True, 0.0
+        for seat in playing:
+            seat.raw = seat.seen = seat.mask = UNSEEN
+        has_changed = self._follow()
+        reward_of, change = self._reward_of, self._transforms.reward
+        for player, seat in self._seats.items():
             reward = reward_of(player) if change is None else change(reward_of(player))
             if reward.__class__ is int:
                 reward = float(reward)
             elif reward.__class__ is not float or not isfinite(reward):
                 reward = self._checked_reward(player, reward)
-            rewards[player] = reward
-        self._rewards = rewards
+            seat.brought = reward
+            if seat.waits:
+                seat.gain += reward
+        if mover is None:
+            self._completed = decided
+            if has_changed:  # who is out gets no more
+                for seat in decided:
+                    seat.waits = False
+        else:
+            self._complete(mover, has_changed)
+
+    def _complete(self, decided: Seat, has_changed: bool) -> None:
+        """Notes whose step has ended with a move of `decided`, where players take turns."""
+        waiting, mover = self._waiting, self._mover
+        waiting.append(decided)
+        if has_changed:
+            self._completed = [seat for seat in waiting if seat is mover or seat.terminated or seat.truncated]
+        else:  # mostly: nobody but who is to move again
+            self._completed = [mover] if mover.waits else []  # type: ignore[union-attr, list-item]
+        for seat in self._completed:
+            seat.waits = False
+            waiting.remove(seat)
 
     def _written(self, seat: Seat, action: Any) -> Any:
+        mask = seat.mask
+        if mask is UNSEEN:
+            mask = seat.legal_action_mask()
+        if action.__class__ is int and 0 <= action < seat.n_direct and (mask is None or mask[action]):
+            return action + seat.start  # mostly, and quicker
         try:
-            return seat.write(action, self.legal_action_mask(seat.player) if seat.mask is UNSEEN else seat.mask)
+            return seat.write(action, mask)
         except EnvContractError as error:
             raise self._broken(str(error), "", turn=1, player=seat.player) from None
 
     def _written_at_once(self, actions: Any) -> dict[Player, Any]:
-        active, seats = self._active, self._seats
-        if actions.__class__ is not dict or actions.keys() != seats.keys() or len(active) < len(seats):  # seldom
+        playing, seats = self._playing, self._seats
+        if actions.__class__ is not dict or actions.keys() != seats.keys() or len(playing) < len(seats):  # seldom
+            active = self._active
             try:
                 check_actors(actions, active, self._players)
             except EnvContractError as error:
                 raise self._broken(str(error), f"expected a dict with an action of each of {active}", turn=1) from None
-        return {player: self._written(seats[player], actions[player]) for player in active}
+        return {seat.player: self._written(seat, actions[seat.player]) for seat in playing}
 
-    def _follow(self) -> None:
-        """Reads who plays, who is in and who is to move, after a reset or a move."""
+    def _follow(self) -> bool:
+        """Reads who plays, who is in and who is to move, after a reset or a move; whether anybody has left or come."""
         players = self._players_of()
         if players is not self._players and players != self._players:
             self._take_seats(players)
         active = self._active_of()
-        if active is not self._active and active != self._active:
+        has_changed = active is not self._active and active != self._active
+        if has_changed:
             self._come_and_go(active)
-            self._mover = None
         if not active:
-            return
+            return has_changed
         if self._at_once:
             self._meant = self._active
-            return
-        mover = self._mover_of()
-        if mover is not self._mover or mover is None:
+            return has_changed
+        mover, seat = self._mover_of(), self._mover
+        if seat is None or seat.player != mover or has_changed:
             if mover not in self._active:
                 raise self._broken(
                     f"current_player() answered {shown(mover)}", f"expected one of the active players {self._active}"
                 )
-            self._mover, self._meant = mover, (mover,)
+            self._mover, self._meant = self._seats[mover], (mover,)
+        return has_changed
 
     def _come_and_go(self, active: Any) -> None:
         """Reads the ends of those who left, and keeps the last state of each if the game goes on."""
@@ -165,6 +192,7 @@ class GameEnvironment(GameAnswers):
                 self._enter(player)
         left = [player for player in self._active if player not in active]
         self._active, self._over = tuple(active), self._over or not active
+        self._playing = [self._seats[player] for player in self._active]
         for player in left:
             seat = self._seats[player]
             seat.terminated = self._flag("is_terminated", player)
@@ -203,10 +231,12 @@ class GameEnvironment(GameAnswers):
 
     def truncate(self, rows: Any = None) -> None:
         """Cuts the game of all active players after the last move."""
-        for player in self._active:
-            self._seats[player].truncated = True
+        for seat in self._playing:
+            seat.truncated = True
         if not self._over:
-            self._active, self._over, self._truncated = (), True, True
+            self._active, self._playing, self._over, self._truncated = (), [], True, True
+            self._completed = sorted([*self._completed, *self._waiting], key=lambda seat: seat.decided)
+            self._waiting = []
 
     def can_truncate_rows(self) -> bool:
         """Whether a reset condition can cut a game: always."""

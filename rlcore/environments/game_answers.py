@@ -7,18 +7,20 @@ import numpy as np
 from gymnasium import spaces
 
 from rlcore.environments.masks import mask_inside
-from rlcore.environments.seat import UNSEEN, Seat
+from rlcore.environments.seat import UNSEEN, NotYetIn, Seat
 from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.games import Game, Player
 from rlcore.interfaces import DynamicStyle
+from rlcore.players import PlayerView
 
 
 class GameAnswers(Game):
     """The half of `GameEnvironment` that answers; the other half plays.
 
-    Rewards and ends have been read when they are asked for; states and masks are read then, once a move.
+    Rewards and ends have been read when they are asked for; states and masks are read then, once a move. A seat is also
+    the view of its player, see `PlayerView`.
     """
 
     def __init__(self, source: Any, game: Game, name: str, transforms: _Transforms) -> None:
@@ -35,11 +37,13 @@ class GameAnswers(Game):
         self._dicts: dict[tuple[Player, ...], tuple[spaces.Dict, spaces.Dict]] = {}
         self._take_seats(game.players())
         self._active: tuple[Player, ...] = ()
-        self._mover: Player | None = None
+        self._playing: list[Seat] = []  # those of the active players
+        self._mover: Seat | None = None  # who is to move, or moved last; nobody where all act at once
         # whom questions without a player mean
         self._meant: tuple[Player, ...] = self._players if self._at_once else self._players[:1]
-        self._rewards: dict[Player, float] = dict.fromkeys(self._players, 0.0)
         self._action: Any = None
+        self._waiting: list[Seat] = []  # whose step goes on, in the order of their decisions
+        self._completed: list[Seat] = []  # whose step ended with the last move
         self._over, self._truncated = True, True  # until the first reset
 
     def _take_seats(self, players: Any) -> None:
@@ -52,7 +56,7 @@ class GameAnswers(Game):
             )
         for player in players[len(self._players) :]:
             state_space, action_space = (self._space_of(kind, player) for kind in ("state_space", "action_space"))
-            self._seats[player] = Seat(player, state_space, action_space, self._transforms)
+            self._seats[player] = Seat(self, player, state_space, action_space, self._transforms)
         self._players = tuple(players)
 
     def _space_of(self, kind: str, player: Player) -> spaces.Space:
@@ -89,14 +93,7 @@ class GameAnswers(Game):
         """
         if player is None:
             return self._of_meant(self.state)
-        seat = self._seats.get(player) or self._seat(player)
-        if seat.state is UNSEEN:
-            try:
-                seat.state = seat.read_state(self._raw_state(seat))
-            except EnvContractError as error:
-                why, remedy = f"the state is {error}", "correct the game, or its space of states"
-                raise self._broken(why, remedy, player=player) from None
-        return seat.state
+        return (self._seats.get(player) or self._seat(player)).state()
 
     def legal_action_mask(self, player: Player | None = None) -> Any:
         """Bool `[actions]`, or `None` where the game gives no mask and never gave one.
@@ -108,42 +105,51 @@ class GameAnswers(Game):
         if player is None:
             masks = self._of_meant(self.legal_action_mask)
             return None if self._at_once and all(mask is None for mask in masks.values()) else masks
-        seat = self._seats.get(player) or self._seat(player)
-        if seat.mask is UNSEEN:
-            seat.mask = self._checked_mask(seat)
-        return seat.mask
+        return (self._seats.get(player) or self._seat(player)).legal_action_mask()
+
+    def look_at_state(self, seat: Seat) -> None:
+        """Reads what a player observes now."""
+        try:
+            seat.seen = seat.read_state(self._raw_state(seat) if seat.inside else self.game.state(seat.player))
+        except EnvContractError as error:
+            why, remedy = f"the state is {error}", "correct the game, or its space of states"
+            raise self._broken(why, remedy, player=seat.player) from None
+
+    def look_at_mask(self, seat: Seat) -> None:
+        """Reads what a player may do now."""
+        if self.episode == 0:
+            seat.mask = None
+            return
+        if seat.inside:
+            state = self._raw_state(seat)
+            raw = mask_inside(state) if isinstance(state, dict) else None
+        else:
+            raw = self._mask_of(seat.player)
+        if raw is None:
+            seat.mask = seat.all_legal if self._gives_masks else None
+            return
+        try:
+            mask = seat.read_mask(raw)
+        except EnvContractError as error:
+            raise self._broken(f"the action mask is {error}", "correct the game", player=seat.player) from None
+        self._gives_masks = True
+        if mask is not None and mask.flags.writeable:  # one that was not met before
+            self._check_can_move(seat, mask)
+        seat.mask = mask
+
+    def _check_can_move(self, seat: Seat, mask: np.ndarray) -> None:
+        is_to_move = seat.player in self._active and (self._at_once or seat is self._mover)
+        if is_to_move and not mask.any():
+            raise self._broken(
+                "the action mask allows no action though it is the player's move",
+                "end the game instead, or let somebody else move",
+                player=seat.player,
+            )
 
     def _raw_state(self, seat: Seat) -> Any:
         if seat.raw is UNSEEN:
             seat.raw = self.game.state(seat.player)
         return seat.raw
-
-    def _checked_mask(self, seat: Seat) -> np.ndarray | None:
-        if self.episode == 0:
-            return None
-        player = seat.player
-        if seat.inside:
-            state = self._raw_state(seat)
-            raw = mask_inside(state) if isinstance(state, dict) else None
-        else:
-            raw = self._mask_of(player)
-        if raw is None:
-            return seat.all_legal if self._gives_masks else None
-        try:
-            mask = seat.read_mask(raw)
-        except EnvContractError as error:
-            raise self._broken(f"the action mask is {error}", "correct the game", player=player) from None
-        self._gives_masks = True
-        if mask is None or not mask.flags.writeable:
-            return mask
-        is_to_move = player in self._active and (self._at_once or player == self._mover)
-        if is_to_move and not mask.any():
-            raise self._broken(
-                "the action mask allows no action though it is the player's move",
-                "end the game instead, or let somebody else move",
-                player=player,
-            )
-        return mask
 
     def _of_meant(self, question: Callable[[Player], Any]) -> Any:
         if self._at_once:
@@ -152,8 +158,8 @@ class GameAnswers(Game):
 
     def reward(self, player: Player | None = None) -> Any:
         if player is None:
-            return self._rewards
-        return self._rewards[self._seat(player).player]
+            return {seat.player: seat.brought for seat in self._seats.values()}
+        return self._seat(player).brought
 
     def is_terminated(self, player: Player | None = None) -> bool:
         """Whether the game has ended for the player for good; without a player, whether it has for all."""
@@ -191,7 +197,29 @@ class GameAnswers(Game):
         return self._active
 
     def current_player(self) -> Player | None:
-        return None if self._over else self._mover
+        return None if self._over or self._mover is None else self._mover.player
+
+    def view(self, player: Player) -> PlayerView:
+        """The player's view, which tells of its steps; the same one until others play the game.
+
+        Raises:
+            ConfigError: An unknown player.
+        """
+        return self._seats.get(player) or NotYetIn(self, player)
+
+    def deciding(self) -> list[Seat]:
+        """The views of those who choose an action now: one where players take turns, none when the game is over."""
+        if self._over:
+            return []
+        mover = self._mover
+        return self._playing if mover is None else [mover]
+
+    def completed(self) -> list[Seat]:
+        """The views of those whose step ended with the last move: who decides again now, or is out.
+
+        They come in the order of their decisions. Rewards before a player's first decision belong to no step.
+        """
+        return self._completed
 
     def last_action(self, player: Player | None = None) -> Any:
         return self._action if player is None else self._seat(player).action
@@ -199,21 +227,21 @@ class GameAnswers(Game):
     def action_space(self, player: Player | None = None) -> spaces.Space:
         """The space of the player's actions; a discrete one counts from 0."""
         if player is not None:
-            return self._seat(player).action_space
-        return self._dict_spaces()[0] if self._at_once else self._seats[self._meant[0]].action_space
+            return self._seat(player).action_space()
+        return self._dict_spaces()[0] if self._at_once else self._seats[self._meant[0]].action_space()
 
     def state_space(self, player: Player | None = None) -> spaces.Space:
         """The space of the player's states, without an action mask that they carry."""
         if player is not None:
-            return self._seat(player).state_space
-        return self._dict_spaces()[1] if self._at_once else self._seats[self._meant[0]].state_space
+            return self._seat(player).state_space()
+        return self._dict_spaces()[1] if self._at_once else self._seats[self._meant[0]].state_space()
 
     def _dict_spaces(self) -> tuple[spaces.Dict, spaces.Dict]:
         """Of actions and of states of those who act at once."""
         if self._meant not in self._dicts:
             seats: dict[Any, Seat] = {player: self._seats[player] for player in self._meant}
             self._dicts[self._meant] = (
-                spaces.Dict({player: seat.action_space for player, seat in seats.items()}),
-                spaces.Dict({player: seat.state_space for player, seat in seats.items()}),
+                spaces.Dict({player: seat.action_space() for player, seat in seats.items()}),
+                spaces.Dict({player: seat.state_space() for player, seat in seats.items()}),
             )
         return self._dicts[self._meant]

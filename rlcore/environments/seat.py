@@ -11,59 +11,111 @@ from rlcore.environments.readers import state_reader, whole_number
 from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
 from rlcore.errors import EnvContractError
-from rlcore.games import Player
+from rlcore.games import Game, Player
 from rlcore.interfaces import Array
+from rlcore.players import PlayerView
 
 UNSEEN: Any = object()  # what nobody has asked for since the last move
 
 
-class Seat:
-    """What the adapter of a game knows of one player.
+class Seat(PlayerView):
+    """What the adapter of a game knows of one player, and the player's view of the game while it is run.
 
-    Its methods raise `EnvContractError` without a place; the adapter adds it.
+    What the conversions (`read_state`, `read_mask`, `write`) raise has no place; the adapter adds it.
 
     Attributes:
-        player: Who sits there.
-        state_space: As policies see it.
-        action_space: As policies see it.
         all_legal: The mask that allows everything; `None` where actions are not discrete.
         inside: How the game's states carry a mask, see `without_mask`.
         raw: The game's own state of the player since the last move, or `UNSEEN`.
-        state: The same as policies see it.
+        seen: The same as policies see it.
         mask: Which actions are legal there.
         action: The player's latest action, as the policy chose it; `None` before the first.
+        decided: The number of the move in which it chose it.
+        waits: Whether its step goes on: it decided, and neither decides again nor is out yet.
+        gain: The sum of its rewards since its decision.
+        brought: Its reward for the last move.
         terminated: Whether its game has ended for good.
         truncated: Whether its game was cut.
     """
 
+    game: Any
+
     __slots__ = (
-        *("player", "state_space", "action_space", "all_legal", "inside", "raw", "state", "mask", "action"),
-        *("terminated", "truncated", "_n_direct", "_start", "_read", "_change", "_write", "_read_mask", "_known_masks"),
+        *("all_legal", "inside", "raw", "seen", "mask", "action", "decided", "waits", "gain", "brought"),
+        *("terminated", "truncated", "n_direct", "start"),
+        *("_state_space", "_action_space", "_read", "_change", "_write", "_read_mask", "_known_masks"),
     )
 
     def __init__(
-        self, player: Player, state_space: spaces.Space, action_space: spaces.Space, transforms: _Transforms
+        self,
+        game: Game,
+        player: Player,
+        state_space: spaces.Space,
+        action_space: spaces.Space,
+        transforms: _Transforms,
     ) -> None:
-        self.player = player
+        self.game, self.player = game, player
         self.inside, own_space = without_mask(state_space, action_space)
-        self.state_space, self.action_space = transforms.state_space(own_space), transforms.action_space(action_space)
+        self._state_space, self._action_space = transforms.state_space(own_space), transforms.action_space(action_space)
         self._read, self._change = state_reader(own_space), transforms.state_change(own_space)
         self._write, self._read_mask = transforms.writer(action_space), transforms.mask_reader(action_space)
-        self._n_direct = self._start = 0  # how many actions need nothing but the start added
+        self.n_direct = self.start = 0  # how many actions need nothing but the start added
         if isinstance(action_space, spaces.Discrete) and transforms.action is None:
-            self._n_direct, self._start = int(action_space.n), int(action_space.start)
+            self.n_direct, self.start = int(action_space.n), int(action_space.start)
         self._known_masks: dict[bytes, np.ndarray] = {}
         self.all_legal: np.ndarray | None = None
-        if isinstance(self.action_space, spaces.Discrete):
-            self.all_legal = np.ones(int(self.action_space.n), bool)
+        if isinstance(self._action_space, spaces.Discrete):
+            self.all_legal = np.ones(int(self._action_space.n), bool)
             self.all_legal.flags.writeable = False
         self.begin()
 
     def begin(self) -> None:
         """Forgets the game before."""
-        self.raw = self.state = self.mask = UNSEEN
+        self.raw = self.seen = self.mask = UNSEEN
         self.action: Any = None
+        self.decided, self.waits = 0, False
+        self.gain = self.brought = 0.0
         self.terminated = self.truncated = False
+
+    def state(self) -> Any:
+        if self.seen is UNSEEN:
+            self.game.look_at_state(self)
+        return self.seen
+
+    next_state = state
+
+    def legal_action_mask(self) -> Any:
+        if self.mask is UNSEEN:
+            self.game.look_at_mask(self)
+        return self.mask
+
+    next_legal_action_mask = legal_action_mask
+
+    def reward(self) -> float:
+        return self.gain
+
+    def last_action(self) -> Any:
+        return self.action
+
+    def is_terminated(self) -> bool:
+        return self.terminated
+
+    def is_truncated(self) -> bool:
+        return self.truncated
+
+    def is_over(self) -> bool:
+        return self.terminated or self.truncated
+
+    def outcome(self) -> tuple[Any, float, Any, bool, bool]:
+        if self.seen is UNSEEN:
+            self.game.look_at_state(self)
+        return self.action, self.gain, self.seen, self.terminated, self.truncated
+
+    def action_space(self) -> spaces.Space:
+        return self._action_space
+
+    def state_space(self) -> spaces.Space:
+        return self._state_space
 
     def read_state(self, raw: Any) -> Any:
         """The state as policies see it: a copy, without a mask inside it."""
@@ -79,7 +131,12 @@ class Seat:
 
         One that has been checked and allows something is read-only.
         """
-        key = _key_of(raw)
+        key = b""
+        if raw.__class__ is np.ndarray:
+            if raw.ndim == 1 and raw.dtype.char in "?b":
+                key = raw.tobytes()
+        elif raw.__class__ is list:
+            key = _bytes_of(raw)
         mask = self._known_masks.get(key)
         if mask is None:
             mask = self._read_mask(raw)
@@ -94,28 +151,42 @@ class Seat:
         Raises:
             EnvContractError: An action outside the space, or one that `mask` forbids.
         """
-        if action.__class__ is int and 0 <= action < self._n_direct:
-            if mask is None or mask[action]:
-                return action + self._start
-            raise EnvContractError(_illegal(action, mask))
         try:
             raw = self._write(action)
         except EnvContractError as error:
-            raise EnvContractError(f"the action is {error}; it must come from {self.action_space}") from None
+            raise EnvContractError(f"the action is {error}; it must come from {self._action_space}") from None
         if mask is not None and not mask[whole_number(action)]:
             raise EnvContractError(_illegal(action, mask))
         return raw
 
 
-def _key_of(raw: Any) -> bytes:
-    """The bytes of a mask that is a list or an array of flags; empty for anything else."""
-    if raw.__class__ is list:
-        try:
-            return bytes(raw)
-        except (TypeError, ValueError):
-            return b""
-    is_flags = raw.__class__ is np.ndarray and raw.dtype.char in "b?" and raw.ndim == 1
-    return raw.tobytes() if is_flags else b""
+class NotYetIn(PlayerView):
+    """The view of a player who may join later: nothing has come of its game yet."""
+
+    __slots__ = ()
+
+    def reward(self) -> float:
+        return 0.0
+
+    def last_action(self) -> Any:
+        return None
+
+    def is_terminated(self) -> bool:
+        return False
+
+    def is_truncated(self) -> bool:
+        return False
+
+    def is_over(self) -> bool:
+        return False
+
+
+def _bytes_of(flags: list[Any]) -> bytes:
+    """A byte for each; empty if they are no small whole numbers."""
+    try:
+        return bytes(flags)
+    except (TypeError, ValueError):
+        return b""
 
 
 def check_actors(actions: Any, active: tuple[Player, ...], players: tuple[Player, ...]) -> None:

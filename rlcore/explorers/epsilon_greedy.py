@@ -23,6 +23,7 @@ from rlcore.explorers.choice import (
 )
 from rlcore.explorers.counter import LARGEST, Counter
 from rlcore.explorers.greedy import best_of_row, best_of_rows
+from rlcore.explorers.legal import legal_of
 from rlcore.explorers.schedule import Decay, Schedule, block_from, decay_of, schedule_of
 from rlcore.explorers.shares import UNIT, WHOLE, index_of, split, split_traced
 from rlcore.interfaces import Array, Explorer
@@ -149,6 +150,9 @@ class EpsilonGreedyExplorer(Explorer):
             return False, (uniform - epsilon) / (1.0 - epsilon)
         if mask is None:
             return True, int(uniform * n_actions / epsilon)  # `split`, faster
+        known = legal_of(mask)
+        if known is not None and len(mask) == n_actions:
+            return True, known.indices[int(uniform * len(known.indices) / epsilon)]
         legal = legal_indices(mask, n_actions)
         return True, legal.item(int(uniform * len(legal) / epsilon))
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy import ndarray
 
 from rlcore.explorers.choice import answer, answer_prob, candidates, checked, first_of
+from rlcore.explorers.legal import legal_of
 from rlcore.interfaces import Array, Explorer
 from rlcore.struct import namespace, struct
 
@@ -65,6 +66,12 @@ def best_of_row(values: Any, mask: Any = None, only: bool = False) -> int:
         return best if not only and values[best] == values[best] else -1
     legal = row = values.tolist()
     if mask is not None:
+        known = legal_of(mask)
+        if known is not None and len(mask) == len(row):
+            indices, pick = known
+            legal = pick(row)
+            top = max(legal)
+            return -1 if top != top or (only and legal.count(top) > 1) else indices[legal.index(top)]
         if mask.__class__ is not ndarray or mask.dtype is not _BOOL or mask.shape != values.shape:
             return -1
         flags = mask.tolist()

@@ -1,6 +1,7 @@
 """A hook for each player of a game."""
 
 import functools
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,7 +10,7 @@ from rlcore.errors import ConfigError
 from rlcore.games import Game, Player
 from rlcore.hooks.base import Hook, _members, check_hook, check_is_hook
 from rlcore.interfaces import Policy
-from rlcore.players import PlayerViews
+from rlcore.players import PlayerView
 from rlcore.stages import Stage
 
 
@@ -55,19 +56,14 @@ class MultiAgentHook(Hook):
                         " happened to them; build a second one"
                     )
         self.hooks = dict(hooks)
-        self._views: PlayerViews | None = None
 
     def handlers(self, stage: Stage) -> list[Callable[[Any, Any], None]]:
         """Those of the players' hooks, each called with its player's policy and view."""
         watchers = {player: watching for player, hook in self.hooks.items() if (watching := hook.handlers(stage))}
-        if stage is Stage.POST_ACT:
-            return [functools.partial(self._advance, watchers)]
-        if stage is Stage.PRE_ACT:
-            return [functools.partial(self._announce, watchers)] if watchers else []
-        calls: list[Callable[[Any, Any], None]] = [
-            functools.partial(self._call, player, one) for player, its in watchers.items() for one in its
-        ]
-        return [self._begin, *calls] if stage is Stage.PRE_EPISODE else calls
+        if stage is Stage.PRE_ACT or stage is Stage.POST_ACT:
+            views = operator.methodcaller("deciding" if stage is Stage.PRE_ACT else "completed")
+            return [functools.partial(self._call_some, views, watchers)] if watchers else []
+        return [functools.partial(self._call, player, one) for player, its in watchers.items() for one in its]
 
     def __getitem__(self, player: Player) -> Hook:
         """The hook of a player.
@@ -86,24 +82,18 @@ class MultiAgentHook(Hook):
     def __repr__(self) -> str:
         return f"MultiAgentHook({', '.join(f'{player!r}: {hook!r}' for player, hook in self.hooks.items())})"
 
-    def _views_of(self, env: Any) -> PlayerViews:
-        if self._views is None or self._views.game is not env:
-            self._views = PlayerViews(env)
-        return self._views
-
-    def _begin(self, policy: Any, env: Any) -> None:
-        self._views_of(env).begin()
-
     def _call(self, player: Player, watch: Callable[[Any, Any], None], policy: Policy, env: Any) -> None:
-        watch(policy.of_player(player), self._views_of(env)[player])
+        watch(policy.of_player(player), env.view(player))
 
-    def _announce(self, watchers: Mapping[Player, list[Callable[..., None]]], policy: Policy, env: Any) -> None:
-        for view in self._views_of(env).deciding():
-            for watch in watchers.get(view.player, ()):
-                watch(policy.of_player(view.player), view)
-
-    def _advance(self, watchers: Mapping[Player, list[Callable[..., None]]], policy: Policy, env: Any) -> None:
-        for view in self._views_of(env).advance(env.last_action()):
+    def _call_some(
+        self,
+        views: Callable[[Any], list[PlayerView]],
+        watchers: Mapping[Player, list[Callable[..., None]]],
+        policy: Policy,
+        env: Any,
+    ) -> None:
+        """Calls the watchers of those players whose `views` the game answers."""
+        for view in views(env):
             for watch in watchers.get(view.player, ()):
                 watch(policy.of_player(view.player), view)
 

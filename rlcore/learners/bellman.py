@@ -10,6 +10,7 @@ import numpy as np
 
 from rlcore.approximators.tabular import Cells, TabularApproximator
 from rlcore.errors import ConfigError, RLCoreError
+from rlcore.explorers.legal import legal_of
 from rlcore.learners.targets import bellman_target, best_value
 from rlcore.struct import is_traced
 
@@ -105,7 +106,11 @@ def update_cell(
             start = next_state * n_actions
             values = numbers[start : start + n_actions].tolist()
             if next_mask is not None:
-                values = compress(values, next_mask.tolist() if next_mask.__class__ is np.ndarray else next_mask)
+                known = legal_of(next_mask)
+                if known is not None:
+                    values = known.pick(values)
+                else:
+                    values = compress(values, next_mask.tolist() if next_mask.__class__ is np.ndarray else next_mask)
             try:
                 value = max(values)
             except ValueError:  # nothing is legal, as after the end of a game

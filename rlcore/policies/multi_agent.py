@@ -8,7 +8,7 @@ from rlcore.arguments import named
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.games import Game, Player
 from rlcore.interfaces import Environment, Learner, Policy
-from rlcore.players import PlayerViews
+from rlcore.players import PlayerView, ask_deciding
 from rlcore.policies.function_policy import FunctionPolicy
 from rlcore.stages import Stage
 from rlcore.struct import cached, struct
@@ -36,7 +36,7 @@ class MultiAgentPolicy(Policy):
     """
 
     policies: dict[Player, Policy]
-    _views: Any = cached()
+    _game: Any = cached()
     _turns: Any = cached()  # by player: what plans for it
     _due: Any = cached()  # the views of those whose stage it is
 
@@ -74,31 +74,22 @@ class MultiAgentPolicy(Policy):
 
     def plan(self, env: Environment) -> Any:
         """The action of the player to move; where all act at once, a dict of the active players' actions."""
-        views = self._views
-        if views is None or views.game is not env:
-            views = self._views_of(env)
-        turns = self._turns
-        if views.is_simultaneous:
-            return {view.player: (turns.get(view.player) or self._turn(view.player))() for view in views.deciding()}
-        player = views.game.current_player()
-        return (turns.get(player) or self._turn(player))()
+        if env is not self._game:
+            self._game, self._turns = env, {}
+        return ask_deciding(env, self._decide)
 
-    def _turn(self, player: Player) -> Callable[[], Any]:
-        """What plans for `player` in the game at hand."""
-        if player is None:
-            raise EnvContractError(f"{self._views.game.name}: nobody is to move; call reset first")
-        if player not in self.policies:
+    def _decide(self, view: PlayerView) -> Any:
+        return (self._turns.get(view.player) or self._turn(view))()
+
+    def _turn(self, view: PlayerView) -> Callable[[], Any]:
+        """What plans for a player in the game at hand."""
+        if view.player not in self.policies:
             raise EnvContractError(
-                f"player {player!r} is to move, but there are policies only for {_listed(self.policies)}; a game that "
-                "players join later must list them in possible_players()"
+                f"player {view.player!r} is to move, but there are policies only for {_listed(self.policies)}; a game "
+                "that players join later must list them in possible_players()"
             )
-        turn = self._turns[player] = functools.partial(self.policies[player].plan, self._views[player])
+        turn = self._turns[view.player] = functools.partial(self.policies[view.player].plan, view)
         return turn
-
-    def _views_of(self, env: Any) -> PlayerViews:
-        if self._views is None or self._views.game is not env:
-            self._views, self._turns = PlayerViews(env), {}
-        return self._views
 
     def handlers(self, stage: Stage) -> list[Callable[..., None]]:
         """Those of the players' policies, each called with the view of its player."""
@@ -121,20 +112,19 @@ class MultiAgentPolicy(Policy):
         return [learn for its in learners.values() for learn in its]
 
     def _begin(self, env: Any) -> None:
-        self._views_of(env).begin()
-        self._turns = {}  # a player may have got another policy since
+        self._game, self._turns = env, {}  # a player may have got another policy since
 
     def _call(self, player: Player, keep: Callable[..., None], env: Any) -> None:
-        keep(self._views_of(env)[player])
+        keep(env.view(player))
 
     def _announce(self, keepers: dict[Player, list[Callable[..., None]]], env: Any) -> None:
-        self._due = self._views_of(env).deciding()
+        self._due = env.deciding()
         for view in self._due:
             for keep in keepers[view.player]:
                 keep(view)
 
     def _keep(self, keepers: dict[Player, list[Callable[..., None]]], env: Any, action: Any) -> None:
-        self._due = self._views_of(env).advance(action)
+        self._due = env.completed()
         for view in self._due:
             for keep in keepers[view.player]:
                 keep(view, view.last_action())
@@ -151,8 +141,7 @@ class MultiAgentPolicy(Policy):
 
     def prob(self, env: Environment) -> Any:
         """The probabilities of the player to move; where all act at once, a dict of the active players'."""
-        views = self._views_of(env)
-        return views.answers(lambda view: self[view.player].prob(view))
+        return ask_deciding(env, lambda view: self[view.player].prob(view))
 
     def __call__(self, state: Any, mask: Any = None) -> Any:
         """Refused: a bare state does not say whose it is.
@@ -180,11 +169,11 @@ class MultiAgentPolicy(Policy):
                 f"MultiAgentPolicy has {' and '.join(wrong)}; the players of {env.name} are "
                 f"{_listed(players)}: give each of them one policy"
             )
-        views = self._views_of(env)
+        game: Any = env
         for player, policy in self.policies.items():
-            if player in env.players():  # of who joins later nothing is known yet
+            if player in game.players():  # of who joins later nothing is known yet
                 try:
-                    policy.check(views[player])
+                    policy.check(game.view(player))
                 except ConfigError as error:
                     raise type(error)(f"the policy of player {player!r} can't play: {error}") from None
 

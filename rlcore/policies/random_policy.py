@@ -11,6 +11,7 @@ from rlcore.arguments import named
 from rlcore.environments.spaces import indexed_from_zero
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.explorers.choice import nth_of
+from rlcore.explorers.legal import legal_of
 from rlcore.fixed import Fixed
 from rlcore.interfaces import Array, Environment, Policy
 from rlcore.random import Random, random_or_seeded
@@ -66,19 +67,20 @@ class RandomPolicy(Policy):
 
     def plan(self, env: Environment) -> Any:
         """A random action; `[num_envs, ...]` for several environments."""
-        if env is self._env and env.legal_action_mask() is None:
-            return self.random.integers(self._n, self._rows)  # nearly always, and quicker
-        space, mask = self._fixed.value, None
-        if space is None:
-            space, mask = env.action_space(), env.legal_action_mask()
+        fixed = self._fixed.value
+        mask = env.legal_action_mask() if fixed is None else None
+        if env is self._env:  # nearly always, and quicker
+            return self.random.integers(self._n, self._rows) if mask is None else self._legal(mask)
+        space = env.action_space() if fixed is None else fixed
         if space.__class__ is spaces.Discrete:
-            if mask is None:
-                return self.random.integers(int(space.n), env.num_envs)
-            return self._legal(mask)
+            return self.random.integers(int(space.n), env.num_envs) if mask is None else self._legal(mask)
         return self._draw(space, () if env.num_envs is None else (env.num_envs,))
 
     def _legal(self, mask: Array) -> Any:
         """The n-th legal action, n drawn: one number per row, as without a mask."""
+        known = legal_of(mask)
+        if known is not None:
+            return known.indices[self.random.integers(len(known.indices))]
         if mask.ndim == 1 and not is_traced(mask):
             legal = mask.nonzero()[0]
             if not len(legal):

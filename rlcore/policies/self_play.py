@@ -10,8 +10,8 @@ import numpy as np
 from rlcore.arguments import named
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.games import Game, Player
-from rlcore.interfaces import Environment, Policy
-from rlcore.players import PlayerView, PlayerViews
+from rlcore.interfaces import DynamicStyle, Environment, Policy
+from rlcore.players import PlayerView, ask_deciding
 from rlcore.policies.agent import Agent
 from rlcore.stages import Stage
 from rlcore.struct import cached, struct
@@ -35,7 +35,7 @@ class SelfPlay(Policy):
     """
 
     policy: Policy
-    _views: Any = cached()
+    _game: Any = cached()
     _lanes: Any = cached()  # the players, in the order of the trajectory's lanes
     _mover: Any = cached()  # one view for all, so that the policy sees one environment
     _open: Any = cached()  # by player: state, mask and extras of its decision
@@ -60,28 +60,28 @@ class SelfPlay(Policy):
 
     def plan(self, env: Environment) -> Any:
         """The action of the player to move; where all act at once, a dict of the active players' actions."""
-        views = self._views_of(env)
-        if views.is_simultaneous:
-            return {view.player: self._decide(view) for view in views.deciding()}
-        return self._decide(views[views.game.current_player()])
+        if env is not self._game:
+            self._meet(env)
+        return ask_deciding(env, self._decide)
 
     def _decide(self, view: PlayerView) -> Any:
         mover, policy = self._mover, self.policy
-        mover._show(view)
+        mover.view = view
         if not isinstance(policy, Agent):
             return policy.plan(mover)
-        state, mask = mover.state(), mover.legal_action_mask()
-        action = policy.policy.plan(mover)
-        extras = None if policy._knows_nothing else dict(policy.policy.extras)
-        self._open[view.player] = state, mask, extras
+        mover.seen = state = view.state()
+        mover.mask = mask = view.legal_action_mask()
+        try:
+            action = policy.policy.plan(mover)
+        finally:
+            mover.seen = mover.mask = _ASK
+        self._open[view.player] = state, mask, None if policy._knows_nothing else dict(policy.policy.extras)
         return action
 
-    def _views_of(self, env: Any) -> PlayerViews:
-        if self._views is None or self._views.game is not env:
-            self._views, self._open = PlayerViews(env), {}
-            self._lanes = env.possible_players()
-            self._mover = PlayerView(env, env.players()[0])
-        return self._views
+    def _meet(self, env: Any) -> None:
+        """Gets ready to play a game that it did not play last."""
+        self._mover = _InTurn(PlayerView(env, env.players()[0]))
+        self._game, self._lanes, self._open = env, env.possible_players(), {}
 
     def handlers(self, stage: Stage) -> list[Callable[..., None]]:
         """Its own, then those of the policy; an agent's steps are kept here, in its place."""
@@ -102,20 +102,22 @@ class SelfPlay(Policy):
         return [functools.partial(self._learn, learners)]
 
     def _begin(self, env: Any) -> None:
-        self._views_of(env).begin()
+        if env is not self._game:
+            self._meet(env)
         self._open.clear()
 
     def _call(self, keep: Callable[..., None], env: Any) -> None:
-        self._views_of(env)
+        if env is not self._game:
+            self._meet(env)
         keep(self._mover)
 
     def _announce(self, keepers: list[Callable[..., None]], env: Any) -> None:
-        for view in self._views_of(env).deciding():
+        for view in env.deciding():
             for keep in keepers:
                 keep(view)
 
     def _keep(self, keepers: list[Callable[..., None]], learns: bool, env: Any, action: Any) -> None:
-        due = self._due = self._views_of(env).advance(action)
+        due = self._due = env.completed()
         if due and isinstance(self.policy, Agent):
             trajectory = self.policy.trajectory
             if trajectory.container.__class__ is not LatestTransition:
@@ -146,11 +148,9 @@ class SelfPlay(Policy):
     def _transition(self, view: PlayerView) -> tuple[Any, ...]:
         """The arguments of a trajectory's push."""
         state, mask, extras = self._open[view.player]
+        action, reward, next_state, terminated, truncated = view.outcome()
         next_mask = None if mask is None else view.next_legal_action_mask()
-        ends = view.is_terminated(), view.is_truncated()
-        return (
-            state, view.last_action(), view.reward(), view.next_state(), *ends, None, extras, mask, next_mask,
-        )  # fmt: skip
+        return state, action, reward, next_state, terminated, truncated, None, extras, mask, next_mask
 
     def _push_rows(self, trajectory: Any, due: list[PlayerView]) -> None:
         """A row of transitions, one per player; the rows of others than those that are due are not valid."""
@@ -158,7 +158,7 @@ class SelfPlay(Policy):
         if not known.keys() <= set(self._lanes):
             late = [player for player in known if player not in self._lanes]
             raise EnvContractError(
-                f"{self._views.game.name}: the trajectory has a lane for each of {self._lanes}, but none for {late}; a "
+                f"{self._game.name}: the trajectory has a lane for each of {self._lanes}, but none for {late}; a "
                 "game that players join later must list them in possible_players()"
             )
         anything = next(iter(known.values()))
@@ -173,7 +173,7 @@ class SelfPlay(Policy):
 
     def prob(self, env: Environment) -> Any:
         """The probabilities of the player to move; where all act at once, a dict of the active players'."""
-        return self._views_of(env).answers(self.policy.prob)
+        return ask_deciding(env, self.policy.prob)
 
     def __call__(self, state: Any, mask: Any = None) -> Any:
         """The policy's choice at a bare state."""
@@ -203,13 +203,13 @@ class SelfPlay(Policy):
                         "form in the game"
                     )
         container = self.policy.trajectory.container if isinstance(self.policy, Agent) else None
-        if isinstance(container, LatestTransitions) and not self._views_of(env).is_simultaneous:
+        if isinstance(container, LatestTransitions) and env.dynamic_style is DynamicStyle.SEQUENTIAL:
             raise ConfigError(
                 "LatestTransitions keeps the last pushes of all players together, so that the steps of a player who "
                 "takes turns are not next to each other; use CircularTraces(capacity) with NStepBatchSampler, "
                 "LatestTransition() with n=0, or MultiAgentPolicy"
             )
-        self._views_of(env)
+        self._meet(env)
         self.policy.check(self._mover)
 
     @property
@@ -218,4 +218,52 @@ class SelfPlay(Policy):
         return self.policy.metrics
 
 
+class _InTurn(PlayerView):
+    """The view of whoever decides.
+
+    Attributes:
+        view: Whose it is.
+        seen: The state at which it decides, while it does.
+        mask: What it may do there.
+    """
+
+    __slots__ = ("mask", "seen", "view")
+
+    def __init__(self, view: PlayerView) -> None:
+        self.game, self.view = view.game, view
+        self.seen = self.mask = _ASK
+
+    @property
+    def player(self) -> Player:  # type: ignore[override]
+        return self.view.player
+
+    def state(self) -> Any:
+        return self.view.state() if self.seen is _ASK else self.seen
+
+    def next_state(self) -> Any:
+        return self.view.next_state()
+
+    def reward(self) -> float:
+        return self.view.reward()
+
+    def last_action(self) -> Any:
+        return self.view.last_action()
+
+    def is_terminated(self) -> Any:
+        return self.view.is_terminated()
+
+    def is_truncated(self) -> Any:
+        return self.view.is_truncated()
+
+    def is_over(self) -> Any:
+        return self.view.is_over()
+
+    def legal_action_mask(self) -> Any:
+        return self.view.legal_action_mask() if self.mask is _ASK else self.mask
+
+    def next_legal_action_mask(self) -> Any:
+        return self.view.next_legal_action_mask()
+
+
+_ASK: Any = object()
 _VALID = 6  # its place among the arguments of a trajectory's push
