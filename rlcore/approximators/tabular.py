@@ -1,5 +1,7 @@
 """Values in a table."""
 
+from collections.abc import Sequence
+from struct import Struct
 from typing import Any
 
 import jax
@@ -26,17 +28,26 @@ class Cells:
         is_state_value: Whether the table has no actions.
     """
 
-    __slots__ = ("is_state_value", "n_actions", "n_states", "numbers", "scratch", "table")
+    __slots__ = ("_row_at", "_row_size", "is_state_value", "n_actions", "n_states", "numbers", "scratch", "table")
 
     def __init__(self, table: np.ndarray) -> None:
         self.table = table
         numbers: Any = table.reshape(-1)
         scratch: Any = np.empty(2, table.dtype)
-        if table.dtype.char in "fd":  # those that Python itself can read and write
-            numbers, scratch = memoryview(numbers), memoryview(scratch)
-        self.numbers, self.scratch = numbers, scratch
         self.is_state_value = table.ndim == 1
         self.n_states, self.n_actions = table.shape if table.ndim == 2 else (len(table), 1)
+        self._row_at, self._row_size = None, self.n_actions * table.itemsize
+        if table.dtype.char in "fd":  # those that Python itself can read and write
+            numbers, scratch = memoryview(numbers), memoryview(scratch)
+            self._row_at = Struct(f"{self.n_actions}{table.dtype.char}").unpack_from
+        self.numbers, self.scratch = numbers, scratch
+
+    def row(self, state: int) -> Sequence[float]:
+        """The values of all actions at `state`, which must be in the table."""
+        if self._row_at is not None:
+            return self._row_at(self.numbers, state * self._row_size)
+        start = state * self.n_actions
+        return self.numbers[start : start + self.n_actions].tolist()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy is made anew around the copy of the table, because memory views can't be copied."""
@@ -97,6 +108,16 @@ class TabularApproximator:
         elif is_traced(state) or is_traced(table):
             return jnp.asarray(table)[state]
         return table[_indices("state", state, len(table))].copy()
+
+    def row(self, state: Any) -> Sequence[float] | None:
+        """The values of all actions at `state` as plain numbers, fast; `None` where `forward` takes a closer look."""
+        table, cells = self.table, self._cells
+        if cells is None or cells.table is not table:
+            if table.__class__ is not np.ndarray:
+                return None
+            cells = self.cells()
+        is_known = state.__class__ is int and 0 <= state < cells.n_states
+        return cells.row(state) if is_known and not cells.is_state_value else None
 
     def target(self, state: Any) -> Any:
         """The same as `forward(state)`."""

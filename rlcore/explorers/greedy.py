@@ -54,17 +54,21 @@ class GreedyExplorer(Explorer):
 
 
 def best_of_row(values: Any, mask: Any = None, only: bool = False) -> int:
-    """The first of the largest legal values of a NumPy row `[actions]`, fast.
+    """The first of the largest legal values of a NumPy row `[actions]`, or of a tuple of floats, fast.
 
     Returns:
         The index; -1 where it takes a closer look: no such row, a NaN, several maxima if there must be one `only`.
     """
-    if values.__class__ is not ndarray or values.ndim != 1:
+    if values.__class__ is tuple:
+        row = values
+    elif values.__class__ is not ndarray or values.ndim != 1:
         return -1
-    if mask is None and len(values) > SMALL:
+    elif mask is None and len(values) > SMALL:
         best = int(values.argmax())
         return best if not only and values[best] == values[best] else -1
-    legal = row = values.tolist()
+    else:
+        row = values.tolist()
+    legal = row
     if mask is not None:
         known = legal_of(mask)
         if known is not None and len(mask) == len(row):
@@ -72,7 +76,7 @@ def best_of_row(values: Any, mask: Any = None, only: bool = False) -> int:
             legal = pick(row)
             top = max(legal)
             return -1 if top != top or (only and legal.count(top) > 1) else indices[legal.index(top)]
-        if mask.__class__ is not ndarray or mask.dtype is not _BOOL or mask.shape != values.shape:
+        if mask.__class__ is not ndarray or mask.dtype is not _BOOL or mask.shape != (len(row),):
             return -1
         flags = mask.tolist()
         legal = compress(row, flags)

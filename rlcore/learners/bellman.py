@@ -103,8 +103,7 @@ def update_cell(
     rounded[0] = reward
     if not terminated:
         if value is None:
-            start = next_state * n_actions
-            values = numbers[start : start + n_actions].tolist()
+            values = cells.row(next_state)
             if next_mask is not None:
                 known = legal_of(next_mask)
                 if known is not None:

@@ -4,12 +4,15 @@ from typing import Any
 
 from rlcore.arguments import named
 from rlcore.errors import ConfigError
-from rlcore.explorers import GreedyExplorer
+from rlcore.explorers import EpsilonGreedyExplorer, GreedyExplorer
+from rlcore.explorers.greedy import SMALL
 from rlcore.interfaces import Array, Environment, Explorer, Learner, Policy
 from rlcore.learners.checks import count_actions
+from rlcore.learners.td import TDLearner
 from rlcore.stages import Stage
 from rlcore.struct import cached, check_decorated, struct
 
+_TAKE_TUPLES = (EpsilonGreedyExplorer,)  # which asks for the best of a row only; others get an array
 _WORD = 2**31 - 1  # two numbers below it give the noise of a step; a JAX key would cost more than the network
 
 
@@ -59,11 +62,16 @@ class QBasedPolicy(Policy):
         learner: Any = self.learner
         mask, noise = env.legal_action_mask(), getattr(learner, "noise", None)
         key = None if noise is None else noise.integers(_WORD, 2)  # also where nobody asks for values
-        explore, action = self.explorer.decide(self._n_actions, self._rows, mask)
+        explorer = self.explorer
+        explore, action = explorer.decide(self._n_actions, self._rows, mask)
         if explore is True:
             return action
-        values = learner.forward(env.state()) if key is None else learner.forward(env.state(), key)
-        return self.explorer.finish(explore, action, values, mask)
+        values, state = None, env.state()
+        if learner.__class__ is TDLearner and explorer.__class__ in _TAKE_TUPLES and self._n_actions <= SMALL:
+            values = learner.row(state)
+        if values is None:
+            values = learner.forward(state) if key is None else learner.forward(state, key)
+        return explorer.finish(explore, action, values, mask)
 
     def _remember(self, env: Environment) -> None:
         space: Any = env.action_space()

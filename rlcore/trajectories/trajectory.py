@@ -9,6 +9,9 @@ from rlcore.arguments import named
 from rlcore.errors import ConfigError
 from rlcore.struct import struct
 from rlcore.trajectories.batch import Batch
+from rlcore.trajectories.controllers import InsertSampleRatioController
+from rlcore.trajectories.latest import LatestTransition
+from rlcore.trajectories.samplers import WholeSampler
 
 _NOTHING: Iterator[Batch] = iter(())  # stays exhausted, so one serves all
 
@@ -148,7 +151,17 @@ class Trajectory:
         return batch
 
     def __iter__(self) -> Iterator[Batch]:
-        controller = self.controller
+        controller, container = self.controller, self.container
+        if (
+            container.__class__ is LatestTransition
+            and container.is_filled is True
+            and controller.__class__ is InsertSampleRatioController
+            and controller.ratio == 1.0
+            and controller.inserted - controller.threshold == controller.sampled
+            and self.sampler.__class__ is WholeSampler
+        ):  # one batch and no more is due, as with tables mostly
+            controller.sampled += 1
+            return iter((container,))
         if not controller.is_due():
             return _NOTHING
         batch = self.sampler.sample(self.container)
