@@ -1,6 +1,7 @@
 """Values in a table."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from struct import Struct
 from typing import Any
 
@@ -26,9 +27,11 @@ class Cells:
         n_states: Rows of the table.
         n_actions: Columns of the table, 1 for a table of state values.
         is_state_value: Whether the table has no actions.
+        row_at: Answers the values of all actions of a state, asked with `state * row_size`.
+        row_size: In bytes.
     """
 
-    __slots__ = ("_row_at", "_row_size", "is_state_value", "n_actions", "n_states", "numbers", "scratch", "table")
+    __slots__ = ("is_state_value", "n_actions", "n_states", "numbers", "row_at", "row_size", "scratch", "table")
 
     def __init__(self, table: np.ndarray) -> None:
         self.table = table
@@ -36,17 +39,15 @@ class Cells:
         scratch: Any = np.empty(2, table.dtype)
         self.is_state_value = table.ndim == 1
         self.n_states, self.n_actions = table.shape if table.ndim == 2 else (len(table), 1)
-        self._row_at, self._row_size = None, self.n_actions * table.itemsize
+        self.row_size = self.n_actions * table.itemsize
+        self.row_at: Callable[[int], Sequence[float]] = self._slice_at
         if table.dtype.char in "fd":  # those that Python itself can read and write
             numbers, scratch = memoryview(numbers), memoryview(scratch)
-            self._row_at = Struct(f"{self.n_actions}{table.dtype.char}").unpack_from
+            self.row_at = functools.partial(Struct(f"{self.n_actions}{table.dtype.char}").unpack_from, numbers)
         self.numbers, self.scratch = numbers, scratch
 
-    def row(self, state: int) -> Sequence[float]:
-        """The values of all actions at `state`, which must be in the table."""
-        if self._row_at is not None:
-            return self._row_at(self.numbers, state * self._row_size)
-        start = state * self.n_actions
+    def _slice_at(self, place: int) -> Sequence[float]:
+        start = place // self.row_size * self.n_actions
         return self.numbers[start : start + self.n_actions].tolist()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -117,7 +118,7 @@ class TabularApproximator:
                 return None
             cells = self.cells()
         is_known = state.__class__ is int and 0 <= state < cells.n_states
-        return cells.row(state) if is_known and not cells.is_state_value else None
+        return cells.row_at(state * cells.row_size) if is_known and not cells.is_state_value else None
 
     def target(self, state: Any) -> Any:
         """The same as `forward(state)`."""

@@ -79,7 +79,7 @@ class GameEnvironment(GameAnswers):
             if self._active:
                 self._over = self._truncated = False
                 return
-        raise self._broken(
+        raise self.broken(
             f"the game was over right after reset, {EMPTY_EPISODES} times in a row",
             "expected players to act; make reset clear what is_terminated and is_truncated answer",
         )
@@ -92,7 +92,7 @@ class GameEnvironment(GameAnswers):
                 answer that breaks the contract.
         """
         if self._over:
-            raise self._broken(f"the action is {shown(action)}, but no game is under way", "call reset first", turn=1)
+            raise self.broken(f"the action is {shown(action)}, but no game is under way", "call reset first", turn=1)
         mover, playing = self._mover, self._playing
         if mover is None:
             raw_action, decided = self._written_at_once(action), playing
@@ -119,25 +119,22 @@ class GameEnvironment(GameAnswers):
             seat.brought = reward
             if seat.waits:
                 seat.gain += reward
-        if mover is None:
-            self._completed = decided
-            if has_changed:  # who is out gets no more
-                for seat in decided:
-                    seat.waits = False
+        self._waiting += decided
+        mover = self._mover
+        if has_changed or mover is None:
+            self._complete(mover)
+        elif mover.waits:  # mostly: nobody's but that of who is to move again
+            mover.waits, self._completed = False, [mover]
+            self._waiting.remove(mover)
         else:
-            self._complete(mover, has_changed)
+            self._completed = []
 
-    def _complete(self, decided: Seat, has_changed: bool) -> None:
-        """Notes whose step has ended with a move of `decided`, where players take turns."""
-        waiting, mover = self._waiting, self._mover
-        waiting.append(decided)
-        if has_changed:
-            self._completed = [seat for seat in waiting if seat is mover or seat.terminated or seat.truncated]
-        else:  # mostly: nobody but who is to move again
-            self._completed = [mover] if mover.waits else []  # type: ignore[union-attr, list-item]
-        for seat in self._completed:
-            seat.waits = False
-            waiting.remove(seat)
+    def _complete(self, mover: Seat | None) -> None:
+        """Notes whose step has ended with a move by which players have left, or all acted at once."""
+        waiting, self._waiting, self._completed = self._waiting, [], []
+        for seat in waiting:
+            seat.waits = mover is not None and seat is not mover and not (seat.terminated or seat.truncated)
+            (self._waiting if seat.waits else self._completed).append(seat)
 
     def _written(self, seat: Seat, action: Any) -> Any:
         mask = seat.mask
@@ -148,7 +145,7 @@ class GameEnvironment(GameAnswers):
         try:
             return seat.write(action, mask)
         except EnvContractError as error:
-            raise self._broken(str(error), "", turn=1, player=seat.player) from None
+            raise self.broken(str(error), "", turn=1, player=seat.player) from None
 
     def _written_at_once(self, actions: Any) -> dict[Player, Any]:
         playing, seats = self._playing, self._seats
@@ -157,7 +154,7 @@ class GameEnvironment(GameAnswers):
             try:
                 check_actors(actions, active, self._players)
             except EnvContractError as error:
-                raise self._broken(str(error), f"expected a dict with an action of each of {active}", turn=1) from None
+                raise self.broken(str(error), f"expected a dict with an action of each of {active}", turn=1) from None
         return {seat.player: self._written(seat, actions[seat.player]) for seat in playing}
 
     def _follow(self) -> bool:
@@ -177,7 +174,7 @@ class GameEnvironment(GameAnswers):
         mover, seat = self._mover_of(), self._mover
         if seat is None or seat.player != mover or has_changed:
             if mover not in self._active:
-                raise self._broken(
+                raise self.broken(
                     f"current_player() answered {shown(mover)}", f"expected one of the active players {self._active}"
                 )
             self._mover, self._meant = self._seats[mover], (mover,)
@@ -186,7 +183,7 @@ class GameEnvironment(GameAnswers):
     def _come_and_go(self, active: Any) -> None:
         """Reads the ends of those who left, and keeps the last state of each if the game goes on."""
         if not isinstance(active, tuple | list):
-            raise self._broken(f"active_players() answered {shown(active)}", "expected a tuple of players")
+            raise self.broken(f"active_players() answered {shown(active)}", "expected a tuple of players")
         for player in active:
             if player not in self._active:
                 self._enter(player)
@@ -200,30 +197,30 @@ class GameEnvironment(GameAnswers):
             self._truncated |= seat.truncated
             if not (seat.terminated or seat.truncated):
                 came = "active_players() lacks the player, but neither is_terminated nor is_truncated is true"
-                raise self._broken(came, "expected one of them", player=player)
+                raise self.broken(came, "expected one of them", player=player)
             if active:
                 self.state(player), self.legal_action_mask(player)
 
     def _enter(self, player: Player) -> None:
         if player not in self._seats:
-            raise self._broken(f"active_players() answered {player!r}", f"expected some of the players {self._players}")
+            raise self.broken(f"active_players() answered {player!r}", f"expected some of the players {self._players}")
         if self._seats[player].terminated or self._seats[player].truncated:
-            raise self._broken("active_players() has the player again", "who is out can't come back", player=player)
+            raise self.broken("active_players() has the player again", "who is out can't come back", player=player)
         for name in ("is_terminated", "is_truncated"):
             if self._flag(name, player):
-                raise self._broken(f"{name} is true of a player who has just come in", "expected False", player=player)
+                raise self.broken(f"{name} is true of a player who has just come in", "expected False", player=player)
 
     def _flag(self, name: str, player: Player) -> bool:
         try:
             return checked_flag(getattr(self.game, name)(player))
         except EnvContractError as error:
-            raise self._broken(f"{name} answered {error}", "", player=player) from None
+            raise self.broken(f"{name} answered {error}", "", player=player) from None
 
     def _checked_reward(self, player: Player, reward: Any) -> float:
         try:
             number = checked_reward(reward)
         except EnvContractError as error:
-            raise self._broken(f"the reward is {error}", "", player=player) from None
+            raise self.broken(f"the reward is {error}", "", player=player) from None
         if np.ndim(reward) and not self._has_warned:
             self._has_warned = True
             warnings.warn(f"{self.name}: the reward has shape {np.shape(reward)}, expected a number", stacklevel=3)

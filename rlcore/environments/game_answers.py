@@ -3,11 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from gymnasium import spaces
 
-from rlcore.environments.masks import mask_inside
-from rlcore.environments.seat import UNSEEN, NotYetIn, Seat
+from rlcore.environments.seat import NotYetIn, Seat
 from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
 from rlcore.errors import ConfigError, EnvContractError
@@ -30,12 +28,13 @@ class GameAnswers(Game):
         self.episode = self.step = 0
         self._at_once = game.dynamic_style is DynamicStyle.SIMULTANEOUS
         self._transforms = transforms
-        self._mask_of = game.legal_action_mask  # of the instance: found quicker than the game's
-        self._gives_masks = False  # whether there was one; from then on, none means that all actions are legal
+        self.gives_masks = False  # whether there was one; from then on, none means that all actions are legal
         self._players: tuple[Player, ...] = ()
         self._seats: dict[Player, Seat] = {}
         self._dicts: dict[tuple[Player, ...], tuple[spaces.Dict, spaces.Dict]] = {}
         self._take_seats(game.players())
+        for seat in self._seats.values():
+            seat.mask = None  # until the first reset nothing is known
         self._active: tuple[Player, ...] = ()
         self._playing: list[Seat] = []  # those of the active players
         self._mover: Seat | None = None  # who is to move, or moved last; nobody where all act at once
@@ -51,7 +50,7 @@ class GameAnswers(Game):
         is_fine = isinstance(players, tuple | list) and len(players) and len({*players}) == len(players)
         if not is_fine or tuple(players[: len(self._players)]) != self._players:
             grown = f", beginning with {self._players}: players may be added at the end only" if self._players else ""
-            raise self._broken(
+            raise self.broken(
                 f"players() answered {shown(players)}", f"expected a tuple of different strings or ints{grown}"
             )
         for player in players[len(self._players) :]:
@@ -68,7 +67,7 @@ class GameAnswers(Game):
             )
         return space
 
-    def _broken(self, what: str, remedy: str, *, turn: int = 0, player: Player | None = None) -> EnvContractError:
+    def broken(self, what: str, remedy: str, *, turn: int = 0, player: Player | None = None) -> EnvContractError:
         """The error; `turn` is 1 if the move that would come next is at fault."""
         who = "" if player is None else f", player {player!r}"
         place = f"{self.name}, game {self.episode}, turn {self.step + turn}{who}"
@@ -106,50 +105,6 @@ class GameAnswers(Game):
             masks = self._of_meant(self.legal_action_mask)
             return None if self._at_once and all(mask is None for mask in masks.values()) else masks
         return (self._seats.get(player) or self._seat(player)).legal_action_mask()
-
-    def look_at_state(self, seat: Seat) -> None:
-        """Reads what a player observes now."""
-        try:
-            seat.seen = seat.read_state(self._raw_state(seat) if seat.inside else self.game.state(seat.player))
-        except EnvContractError as error:
-            why, remedy = f"the state is {error}", "correct the game, or its space of states"
-            raise self._broken(why, remedy, player=seat.player) from None
-
-    def look_at_mask(self, seat: Seat) -> None:
-        """Reads what a player may do now."""
-        if self.episode == 0:
-            seat.mask = None
-            return
-        if seat.inside:
-            state = self._raw_state(seat)
-            raw = mask_inside(state) if isinstance(state, dict) else None
-        else:
-            raw = self._mask_of(seat.player)
-        if raw is None:
-            seat.mask = seat.all_legal if self._gives_masks else None
-            return
-        try:
-            mask = seat.read_mask(raw)
-        except EnvContractError as error:
-            raise self._broken(f"the action mask is {error}", "correct the game", player=seat.player) from None
-        self._gives_masks = True
-        if mask is not None and mask.flags.writeable:  # one that was not met before
-            self._check_can_move(seat, mask)
-        seat.mask = mask
-
-    def _check_can_move(self, seat: Seat, mask: np.ndarray) -> None:
-        is_to_move = seat.player in self._active and (self._at_once or seat is self._mover)
-        if is_to_move and not mask.any():
-            raise self._broken(
-                "the action mask allows no action though it is the player's move",
-                "end the game instead, or let somebody else move",
-                player=seat.player,
-            )
-
-    def _raw_state(self, seat: Seat) -> Any:
-        if seat.raw is UNSEEN:
-            seat.raw = self.game.state(seat.player)
-        return seat.raw
 
     def _of_meant(self, question: Callable[[Player], Any]) -> Any:
         if self._at_once:

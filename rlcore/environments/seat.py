@@ -1,12 +1,13 @@
 """One player's place in a game: its spaces, and what passes between it and the game, checked."""
 
+from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 
-from rlcore.environments.masks import KEY, without_mask
+from rlcore.environments.masks import KEY, mask_inside, without_mask
 from rlcore.environments.readers import state_reader, whole_number
 from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
@@ -21,9 +22,10 @@ UNSEEN: Any = object()  # what nobody has asked for since the last move
 class Seat(PlayerView):
     """What the adapter of a game knows of one player, and the player's view of the game while it is run.
 
-    What the conversions (`read_state`, `read_mask`, `write`) raise has no place; the adapter adds it.
+    What the player observes and may do is read when it is first asked for after a move.
 
     Attributes:
+        read_state: From a state of the game's to that which policies see: a copy, without a mask inside it.
         all_legal: The mask that allows everything; `None` where actions are not discrete.
         inside: How the game's states carry a mask, see `without_mask`.
         raw: The game's own state of the player since the last move, or `UNSEEN`.
@@ -42,22 +44,27 @@ class Seat(PlayerView):
 
     __slots__ = (
         *("all_legal", "inside", "raw", "seen", "mask", "action", "decided", "waits", "gain", "brought"),
-        *("terminated", "truncated", "n_direct", "start"),
-        *("_state_space", "_action_space", "_read", "_change", "_write", "_read_mask", "_known_masks"),
+        *("terminated", "truncated", "n_direct", "start", "read_state"),
+        *("_source", "_state_space", "_action_space", "_read", "_change", "_write"),
+        *("_mask_of", "_read_mask", "_known_masks"),
     )
 
     def __init__(
         self,
-        game: Game,
+        game: Any,
         player: Player,
         state_space: spaces.Space,
         action_space: spaces.Space,
         transforms: _Transforms,
     ) -> None:
         self.game, self.player = game, player
+        self._source: Game = game.game
+        self._mask_of = self._source.legal_action_mask  # of the instance: found quicker than the game's
         self.inside, own_space = without_mask(state_space, action_space)
         self._state_space, self._action_space = transforms.state_space(own_space), transforms.action_space(action_space)
         self._read, self._change = state_reader(own_space), transforms.state_change(own_space)
+        is_plain = not self.inside and self._change is None
+        self.read_state: Callable[[Any], Any] = self._read if is_plain else self._read_and_change
         self._write, self._read_mask = transforms.writer(action_space), transforms.mask_reader(action_space)
         self.n_direct = self.start = 0  # how many actions need nothing but the start added
         if isinstance(action_space, spaces.Discrete) and transforms.action is None:
@@ -79,14 +86,18 @@ class Seat(PlayerView):
 
     def state(self) -> Any:
         if self.seen is UNSEEN:
-            self.game.look_at_state(self)
+            try:
+                self.seen = self.read_state(self._raw() if self.inside else self._source.state(self.player))
+            except EnvContractError as error:
+                why, remedy = f"the state is {error}", "correct the game, or its space of states"
+                raise self.game.broken(why, remedy, player=self.player) from None
         return self.seen
 
     next_state = state
 
     def legal_action_mask(self) -> Any:
         if self.mask is UNSEEN:
-            self.game.look_at_mask(self)
+            self.mask = self._look_at_mask()
         return self.mask
 
     next_legal_action_mask = legal_action_mask
@@ -107,9 +118,7 @@ class Seat(PlayerView):
         return self.terminated or self.truncated
 
     def outcome(self) -> tuple[Any, float, Any, bool, bool]:
-        if self.seen is UNSEEN:
-            self.game.look_at_state(self)
-        return self.action, self.gain, self.seen, self.terminated, self.truncated
+        return self.action, self.gain, self.state(), self.terminated, self.truncated
 
     def action_space(self) -> spaces.Space:
         return self._action_space
@@ -117,8 +126,12 @@ class Seat(PlayerView):
     def state_space(self) -> spaces.Space:
         return self._state_space
 
-    def read_state(self, raw: Any) -> Any:
-        """The state as policies see it: a copy, without a mask inside it."""
+    def _raw(self) -> Any:
+        if self.raw is UNSEEN:
+            self.raw = self._source.state(self.player)
+        return self.raw
+
+    def _read_and_change(self, raw: Any) -> Any:
         if self.inside:
             if not isinstance(raw, dict):
                 raise EnvContractError(f"{shown(raw)}, expected a dict with an {KEY!r}, as the space of states says")
@@ -126,23 +139,47 @@ class Seat(PlayerView):
         state = self._read(raw)
         return state if self._change is None else self._change(state)
 
-    def read_mask(self, raw: Any) -> np.ndarray | None:
+    def _look_at_mask(self) -> np.ndarray | None:
         """Bool `[actions]`; the same few masks come again and again, so that each is checked once.
 
         One that has been checked and allows something is read-only.
         """
+        game = self.game
+        if self.inside:
+            state = self._raw()
+            raw = mask_inside(state) if isinstance(state, dict) else None
+        else:
+            raw = self._mask_of(self.player)
+        if raw is None:
+            return self.all_legal if game.gives_masks else None
         key = b""
         if raw.__class__ is np.ndarray:
             if raw.ndim == 1 and raw.dtype.char in "?b":
                 key = raw.tobytes()
         elif raw.__class__ is list:
             key = _bytes_of(raw)
+        game.gives_masks = True
         mask = self._known_masks.get(key)
-        if mask is None:
+        return self._checked_mask(raw, key) if mask is None else mask
+
+    def _checked_mask(self, raw: Any, key: bytes) -> np.ndarray | None:
+        try:
             mask = self._read_mask(raw)
-            if key and mask is not None and mask.any() and len(self._known_masks) < _MANY:
+        except EnvContractError as error:
+            raise self.game.broken(f"the action mask is {error}", "correct the game", player=self.player) from None
+        if mask is None:
+            return None
+        if mask.any():
+            if key and len(self._known_masks) < _MANY:
+                mask = np.array(mask)  # its own
                 mask.flags.writeable = False
                 self._known_masks[key] = mask
+        elif self in self.game.deciding():
+            raise self.game.broken(
+                "the action mask allows no action though it is the player's move",
+                "end the game instead, or let somebody else move",
+                player=self.player,
+            )
         return mask
 
     def write(self, action: Any, mask: np.ndarray | None) -> Any:

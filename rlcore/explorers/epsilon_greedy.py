@@ -22,7 +22,7 @@ from rlcore.explorers.choice import (
     usable_values,
 )
 from rlcore.explorers.counter import LARGEST, Counter
-from rlcore.explorers.greedy import best_of_row, best_of_rows
+from rlcore.explorers.greedy import best_of_numbers, best_of_row, best_of_rows
 from rlcore.explorers.legal import legal_of
 from rlcore.explorers.schedule import Decay, Schedule, block_from, decay_of, schedule_of
 from rlcore.explorers.shares import UNIT, WHOLE, index_of, split, split_traced
@@ -160,7 +160,8 @@ class EpsilonGreedyExplorer(Explorer):
         if explore is True:
             return action
         if explore is False:
-            best = best_of_row(values, mask, self.break_ties)
+            best_of = best_of_numbers if values.__class__ is tuple else best_of_row
+            best = best_of(values, mask, self.break_ties)
             if best >= 0:
                 return best
         return self._finish_rows(explore, action, values, mask)

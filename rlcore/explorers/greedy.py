@@ -1,5 +1,6 @@
 """Greedy: always the best action."""
 
+from collections.abc import Sequence
 from itertools import compress
 from typing import Any
 
@@ -54,28 +55,28 @@ class GreedyExplorer(Explorer):
 
 
 def best_of_row(values: Any, mask: Any = None, only: bool = False) -> int:
-    """The first of the largest legal values of a NumPy row `[actions]`, or of a tuple of floats, fast.
+    """The first of the largest legal values of a NumPy row `[actions]`, fast.
 
     Returns:
         The index; -1 where it takes a closer look: no such row, a NaN, several maxima if there must be one `only`.
     """
-    if values.__class__ is tuple:
-        row = values
-    elif values.__class__ is not ndarray or values.ndim != 1:
+    if values.__class__ is not ndarray or values.ndim != 1:
         return -1
-    elif mask is None and len(values) > SMALL:
+    if mask is None and len(values) > SMALL:
         best = int(values.argmax())
         return best if not only and values[best] == values[best] else -1
-    else:
-        row = values.tolist()
-    legal = row
+    return best_of_numbers(values.tolist(), mask, only)
+
+
+def best_of_numbers(row: Sequence[float], mask: Any = None, only: bool = False) -> int:
+    """The same for Python's floats, one for each action."""
+    legal: Any = row
     if mask is not None:
         known = legal_of(mask)
         if known is not None and len(mask) == len(row):
-            indices, pick = known
-            legal = pick(row)
+            legal = known.pick(row)
             top = max(legal)
-            return -1 if top != top or (only and legal.count(top) > 1) else indices[legal.index(top)]
+            return -1 if top != top or (only and legal.count(top) > 1) else known.indices[legal.index(top)]
         if mask.__class__ is not ndarray or mask.dtype is not _BOOL or mask.shape != (len(row),):
             return -1
         flags = mask.tolist()

@@ -99,11 +99,13 @@ def update_cell(
         raise _outside(cells, state, next_state, action)
     numbers, rounded = cells.numbers, cells.scratch
     at = state * n_actions + action
-    old = numbers[at]
-    rounded[0] = reward
+    old, target = numbers[at], reward
+    if reward:  # as nothing else, 0 need not be rounded
+        rounded[0] = reward
+        target = rounded[0]
     if not terminated:
         if value is None:
-            values = cells.row(next_state)
+            values: Any = cells.row_at(next_state * cells.row_size)
             if next_mask is not None:
                 known = legal_of(next_mask)
                 if known is not None:
@@ -114,19 +116,21 @@ def update_cell(
                 value = max(values)
             except ValueError:  # nothing is legal, as after the end of a game
                 value = 0.0
-        rounded[1] = gamma * value
-        rounded[0] = rounded[0] + rounded[1]
-    rounded[0] = rounded[0] - old
+        rounded[0] = gamma * value
+        target += rounded[0]
+        if reward:
+            rounded[0] = target
+            target = rounded[0]
+    rounded[0] = target - old
     error = rounded[0]
     rounded[0] = alpha * error
-    rounded[0] = old + rounded[0]
-    new = rounded[0]
-    if not math.isfinite(new):
+    numbers[at] = old + rounded[0]
+    if not math.isfinite(new := numbers[at]):
+        numbers[at] = old
         raise RLCoreError(
             f"the new value of state {state}, action {action} would be {new} (it was {old}; reward {reward}, "
             f"gamma {gamma}, alpha {alpha}) and was not written; look for extreme rewards"
         )
-    numbers[at] = new
     return error
 
 

@@ -1,6 +1,6 @@
 """Learning a table from what happened last."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -163,10 +163,6 @@ class TDLearner(Learner):
         """The values at `state`, with two tables their mean; see `TabularApproximator.forward`."""
         values = self.approximator.forward(state)
         return values if self.second is None else (values + self.second.forward(state)) / 2
-
-    def row(self, state: Any) -> Sequence[float] | None:
-        """The values at one state as plain numbers, fast; `None` where `forward` has to be asked."""
-        return self.approximator.row(state) if self.second is None else None
 
     def update(self, batch: Any) -> dict[str, Any]:
         """Learns from every row of `batch` in order; on the host one transition may come as plain numbers.

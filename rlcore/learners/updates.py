@@ -106,8 +106,7 @@ def _value_on_host(learner: Any, one: Updates, moving: Any, other: Any) -> float
     """What the next state is worth; `None`: its best action by the table that moves, or `update_cell` refuses it."""
     if moving.is_state_value or not 0 <= one.next_state < moving.n_states:
         return None
-    row = slice(one.next_state * moving.n_actions, (one.next_state + 1) * moving.n_actions)
-    values = (moving if other is None else other).numbers[row].tolist()
+    values = (moving if other is None else other).row_at(one.next_state * moving.row_size)
     if learner.method == "SARSA" and one.is_known:
         return values[one.next_action] if 0 <= one.next_action < moving.n_actions else None
     mask = None if one.next_mask is None else np.asarray(one.next_mask)

@@ -66,9 +66,10 @@ class QBasedPolicy(Policy):
         explore, action = explorer.decide(self._n_actions, self._rows, mask)
         if explore is True:
             return action
-        values, state = None, env.state()
+        values: Any = None
+        state = env.state()
         if learner.__class__ is TDLearner and explorer.__class__ in _TAKE_TUPLES and self._n_actions <= SMALL:
-            values = learner.row(state)
+            values = learner.approximator.row(state) if learner.second is None else None
         if values is None:
             values = learner.forward(state) if key is None else learner.forward(state, key)
         return explorer.finish(explore, action, values, mask)
