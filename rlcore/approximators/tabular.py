@@ -77,7 +77,8 @@ class TabularApproximator:
         try:
             given = np.asarray(table)
             keeps = isinstance(table, np.ndarray) and np.issubdtype(given.dtype, np.floating)
-            self.table = np.array(given, given.dtype if keeps else np.float32, order="C")
+            dtype = given.dtype.newbyteorder("=") if keeps else np.float32  # in this machine's order
+            self.table = np.array(given, dtype, order="C")
         except (TypeError, ValueError) as error:
             raise ConfigError(
                 f"table is {shorten(repr(table))}, expected numbers [states] or [states, actions] ({error})"

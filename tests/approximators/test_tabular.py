@@ -31,6 +31,26 @@ def test_copies_and_keeps_a_floating_dtype():
     assert TabularApproximator([[1.0, 2.0]]).table.dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", [">f4", "<f8", np.float16, np.longdouble])
+def test_tables_of_every_precision_and_byte_order_answer_and_learn(dtype):
+    approximator = TabularApproximator(np.arange(6).reshape(3, 2).astype(dtype))
+    assert approximator.table.dtype.isnative
+    assert approximator.table.dtype.itemsize == np.dtype(dtype).itemsize
+    assert list(approximator.row(2)) == list(approximator.forward(2)) == [4, 5]
+    batch = Batch(state=[0], action=[1], reward=[2.0], next_state=[2], terminated=[False], truncated=[False])
+    TDLearner(approximator, gamma=0.5, alpha=0.5).update(batch)
+    assert approximator.table[0].tolist() == [0, 1 + 0.5 * (2 + 0.5 * 5 - 1)]
+
+
+def test_a_row_that_needs_a_closer_look_is_left_to_forward():
+    approximator = TabularQApproximator(3, 2)
+    assert approximator.row(1) == (0.0, 0.0)
+    assert [approximator.row(state) for state in (-1, 3, np.int64(1), 1.0, [1])] == [None] * 5
+    assert TabularVApproximator(3).row(1) is None
+    approximator.table = jnp.zeros((3, 2))
+    assert approximator.row(1) is None
+
+
 @pytest.mark.parametrize("table", [np.arange(12.0, dtype=np.float32).reshape(4, 3), np.arange(4.0, dtype=np.float32)])
 @pytest.mark.parametrize("state", [2, np.int64(3), [0, 1], np.array([[0, 3], [2, 2]]), np.array(1, np.uint8)])
 def test_answers_any_leading_axes_eagerly_and_traced(table, state):
