@@ -26,6 +26,7 @@ class Game(Environment):
 
     Attributes:
         dynamic_style: Whether the players take turns or act at once.
+        keeps_steps: Whether it keeps account of its players' steps, as adapters do.
         name: What error messages call it; a class may do without, and is then called by its own name.
 
     Source: Julia `AbstractEnv` of ReinforcementLearningBase with `DynamicStyle`, `players`, `current_player`.
@@ -34,6 +35,7 @@ class Game(Environment):
     __slots__ = ()
 
     dynamic_style: ClassVar[DynamicStyle] = DynamicStyle.SEQUENTIAL
+    keeps_steps: ClassVar[bool] = False
     name: str
 
     def act(self, action: Any) -> None:

@@ -107,8 +107,7 @@ def ask_deciding(game: Any, question: Callable[[PlayerView], Any]) -> Any:
         ConfigError: No game.
         EnvContractError: Nobody is to move.
     """
-    own = getattr(game, "deciding", None)
-    views = _deciding(_checked(game)) if own is None else own()
+    views = game.deciding() if getattr(game, "keeps_steps", False) else _deciding(_checked(game))
     if game.dynamic_style is _AT_ONCE and views:
         return {view.player: question(view) for view in views}
     if not views:

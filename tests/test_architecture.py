@@ -33,6 +33,7 @@ FLOORS = {
             "effects",
             "players",
             "games",
+            "legal",
             "priorities",
         ],
         0,

@@ -114,6 +114,8 @@ class TabularApproximator:
     def row(self, state: Any) -> Sequence[float] | None:
         """The values of all actions at `state` as plain numbers, fast; `None` where `forward` takes a closer look."""
         table, cells = self.table, self._cells
+        if self.__class__ is not TabularApproximator:  # `forward` may be another one
+            return None
         if cells is None or cells.table is not table:
             if table.__class__ is not np.ndarray:
                 return None

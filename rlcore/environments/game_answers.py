@@ -21,6 +21,8 @@ class GameAnswers(Game):
     the view of its player, see `PlayerView`.
     """
 
+    keeps_steps = True
+
     def __init__(self, source: Any, game: Game, name: str, transforms: _Transforms) -> None:
         self.source, self.game, self.name = source, game, name
         self.num_envs = None  # type: ignore[misc]  # of the instance: found quicker than the class's
@@ -157,8 +159,7 @@ class GameAnswers(Game):
     def view(self, player: Player) -> PlayerView:
         """The player's view, which tells of its steps; the same one until others play the game.
 
-        Raises:
-            ConfigError: An unknown player.
+        Of a player who has not joined, one that knows nothing yet.
         """
         return self._seats.get(player) or NotYetIn(self, player)
 

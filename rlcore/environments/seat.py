@@ -14,9 +14,15 @@ from rlcore.environments.transforms import _Transforms
 from rlcore.errors import EnvContractError
 from rlcore.games import Game, Player
 from rlcore.interfaces import Array
+from rlcore.legal import remember
 from rlcore.players import PlayerView
 
-UNSEEN: Any = object()  # what nobody has asked for since the last move
+
+class Unseen:
+    """Stands for what nobody has asked for since the last move; a class, so that copies of it are itself."""
+
+
+UNSEEN: Any = Unseen
 
 
 class Seat(PlayerView):
@@ -72,8 +78,7 @@ class Seat(PlayerView):
         self._known_masks: dict[bytes, np.ndarray] = {}
         self.all_legal: np.ndarray | None = None
         if isinstance(self._action_space, spaces.Discrete):
-            self.all_legal = np.ones(int(self._action_space.n), bool)
-            self.all_legal.flags.writeable = False
+            self.all_legal = remember(np.ones(int(self._action_space.n), bool))
         self.begin()
 
     def begin(self) -> None:
@@ -172,9 +177,8 @@ class Seat(PlayerView):
         if mask.any():
             if key and len(self._known_masks) < _MANY:
                 mask = np.array(mask)  # its own
-                mask.flags.writeable = False
-                self._known_masks[key] = mask
-        elif self in self.game.deciding():
+                self._known_masks[key] = remember(mask)
+        elif not self.is_over() and self in self.game.deciding():
             raise self.game.broken(
                 "the action mask allows no action though it is the player's move",
                 "end the game instead, or let somebody else move",
@@ -201,6 +205,9 @@ class NotYetIn(PlayerView):
     """The view of a player who may join later: nothing has come of its game yet."""
 
     __slots__ = ()
+
+    def __init__(self, game: Any, player: Player) -> None:
+        self.game, self.player = game, player
 
     def reward(self) -> float:
         return 0.0

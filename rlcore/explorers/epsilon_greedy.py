@@ -23,10 +23,10 @@ from rlcore.explorers.choice import (
 )
 from rlcore.explorers.counter import LARGEST, Counter
 from rlcore.explorers.greedy import best_of_numbers, best_of_row, best_of_rows
-from rlcore.explorers.legal import legal_of
 from rlcore.explorers.schedule import Decay, Schedule, block_from, decay_of, schedule_of
 from rlcore.explorers.shares import UNIT, WHOLE, index_of, split, split_traced
 from rlcore.interfaces import Array, Explorer
+from rlcore.legal import legal_of
 from rlcore.random import Random, random_or_seeded
 from rlcore.struct import cached, is_traced, namespace, static, struct
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy import ndarray
 
 from rlcore.explorers.choice import answer, answer_prob, candidates, checked, first_of
-from rlcore.explorers.legal import legal_of
 from rlcore.interfaces import Array, Explorer
+from rlcore.legal import legal_of
 from rlcore.struct import namespace, struct
 
 SMALL = 16  # up to so many actions Python's own max is faster than NumPy's

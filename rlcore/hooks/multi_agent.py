@@ -60,9 +60,13 @@ class MultiAgentHook(Hook):
     def handlers(self, stage: Stage) -> list[Callable[[Any, Any], None]]:
         """Those of the players' hooks, each called with its player's policy and view."""
         watchers = {player: watching for player, hook in self.hooks.items() if (watching := hook.handlers(stage))}
-        if stage is Stage.PRE_ACT or stage is Stage.POST_ACT:
-            views = operator.methodcaller("deciding" if stage is Stage.PRE_ACT else "completed")
-            return [functools.partial(self._call_some, views, watchers)] if watchers else []
+        views: dict[Stage, Callable[[Any], list[PlayerView]]] = {
+            Stage.PRE_EPISODE: lambda env: [env.view(player) for player in watchers],
+            Stage.PRE_ACT: operator.methodcaller("deciding"),
+            Stage.POST_ACT: operator.methodcaller("completed"),
+        }
+        if stage in views:
+            return [functools.partial(self._call_some, views[stage], watchers)] if watchers else []
         return [functools.partial(self._call, player, one) for player, its in watchers.items() for one in its]
 
     def __getitem__(self, player: Player) -> Hook:
@@ -94,8 +98,11 @@ class MultiAgentHook(Hook):
     ) -> None:
         """Calls the watchers of those players whose `views` the game answers."""
         for view in views(env):
-            for watch in watchers.get(view.player, ()):
-                watch(policy.of_player(view.player), view)
+            watching = watchers.get(view.player)
+            if watching:
+                its = policy.of_player(view.player)
+                for watch in watching:
+                    watch(its, view)
 
 
 def check_players(hook: Hook, env: Any) -> None:

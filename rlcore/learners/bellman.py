@@ -10,8 +10,8 @@ import numpy as np
 
 from rlcore.approximators.tabular import Cells, TabularApproximator
 from rlcore.errors import ConfigError, RLCoreError
-from rlcore.explorers.legal import legal_of
 from rlcore.learners.targets import bellman_target, best_value
+from rlcore.legal import legal_of
 from rlcore.struct import is_traced
 
 
@@ -99,7 +99,7 @@ def update_cell(
         raise _outside(cells, state, next_state, action)
     numbers, rounded = cells.numbers, cells.scratch
     at = state * n_actions + action
-    old, target = numbers[at], reward
+    old, target = numbers[at], 0.0
     if reward:  # as nothing else, 0 need not be rounded
         rounded[0] = reward
         target = rounded[0]

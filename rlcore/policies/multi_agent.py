@@ -70,7 +70,7 @@ class MultiAgentPolicy(Policy):
 
     def of_player(self, player: Player) -> Policy:
         """The same."""
-        return self[player]
+        return self.policies[player] if player in self.policies else self[player]
 
     def plan(self, env: Environment) -> Any:
         """The action of the player to move; where all act at once, a dict of the active players' actions."""
@@ -79,7 +79,10 @@ class MultiAgentPolicy(Policy):
         return ask_deciding(env, self._decide)
 
     def _decide(self, view: PlayerView) -> Any:
-        return (self._turns.get(view.player) or self._turn(view))()
+        turn = self._turns.get(view.player)
+        if turn is None or turn.args[0] is not view:
+            turn = self._turn(view)
+        return turn()
 
     def _turn(self, view: PlayerView) -> Callable[[], Any]:
         """What plans for a player in the game at hand."""

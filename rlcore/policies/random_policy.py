@@ -11,9 +11,9 @@ from rlcore.arguments import named
 from rlcore.environments.spaces import indexed_from_zero
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.explorers.choice import nth_of
-from rlcore.explorers.legal import legal_of
 from rlcore.fixed import Fixed
 from rlcore.interfaces import Array, Environment, Policy
+from rlcore.legal import legal_of
 from rlcore.random import Random, random_or_seeded
 from rlcore.struct import cached, is_traced, namespace, static, struct
 

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from rlcore.arguments import named
+from rlcore.environments.seat import UNSEEN
 from rlcore.errors import ConfigError, EnvContractError
 from rlcore.games import Game, Player
 from rlcore.interfaces import DynamicStyle, Environment, Policy
@@ -74,7 +75,7 @@ class SelfPlay(Policy):
         try:
             action = policy.policy.plan(mover)
         finally:
-            mover.seen = mover.mask = _ASK
+            mover.seen = mover.mask = UNSEEN
         self._open[view.player] = state, mask, None if policy._knows_nothing else dict(policy.policy.extras)
         return action
 
@@ -105,6 +106,7 @@ class SelfPlay(Policy):
         if env is not self._game:
             self._meet(env)
         self._open.clear()
+        self._mover.view = env.deciding()[0]
 
     def _call(self, keep: Callable[..., None], env: Any) -> None:
         if env is not self._game:
@@ -117,9 +119,12 @@ class SelfPlay(Policy):
                 keep(view)
 
     def _keep(self, keepers: list[Callable[..., None]], learns: bool, env: Any, action: Any) -> None:
-        due = self._due = env.completed()
-        if due and isinstance(self.policy, Agent):
-            trajectory = self.policy.trajectory
+        due, policy = env.completed(), self.policy
+        if isinstance(policy, Agent):  # what it decided before it played elsewhere is dropped
+            due = [view for view in due if view.player in self._open]
+        self._due = due
+        if due and isinstance(policy, Agent):
+            trajectory = policy.trajectory
             if trajectory.container.__class__ is not LatestTransition:
                 self._push_rows(trajectory, due)
             else:  # which holds one: each of the others is kept once the one before has been learnt from
@@ -209,7 +214,8 @@ class SelfPlay(Policy):
                 "takes turns are not next to each other; use CircularTraces(capacity) with NStepBatchSampler, "
                 "LatestTransition() with n=0, or MultiAgentPolicy"
             )
-        self._meet(env)
+        if env is not self._game:
+            self._meet(env)
         self.policy.check(self._mover)
 
     @property
@@ -231,14 +237,17 @@ class _InTurn(PlayerView):
 
     def __init__(self, view: PlayerView) -> None:
         self.game, self.view = view.game, view
-        self.seen = self.mask = _ASK
+        self.seen = self.mask = UNSEEN
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _InTurn, (self.view,)
 
     @property
     def player(self) -> Player:  # type: ignore[override]
         return self.view.player
 
     def state(self) -> Any:
-        return self.view.state() if self.seen is _ASK else self.seen
+        return self.view.state() if self.seen is UNSEEN else self.seen
 
     def next_state(self) -> Any:
         return self.view.next_state()
@@ -259,11 +268,10 @@ class _InTurn(PlayerView):
         return self.view.is_over()
 
     def legal_action_mask(self) -> Any:
-        return self.view.legal_action_mask() if self.mask is _ASK else self.mask
+        return self.view.legal_action_mask() if self.mask is UNSEEN else self.mask
 
     def next_legal_action_mask(self) -> Any:
         return self.view.next_legal_action_mask()
 
 
-_ASK: Any = object()
 _VALID = 6  # its place among the arguments of a trajectory's push

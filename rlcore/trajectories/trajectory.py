@@ -157,7 +157,7 @@ class Trajectory:
             and container.is_filled is True
             and controller.__class__ is InsertSampleRatioController
             and controller.ratio == 1.0
-            and controller.inserted - controller.threshold == controller.sampled
+            and 0 <= controller.sampled == controller.inserted - controller.threshold
             and self.sampler.__class__ is WholeSampler
         ):  # one batch and no more is due, as with tables mostly
             controller.sampled += 1

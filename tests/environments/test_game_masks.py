@@ -123,3 +123,19 @@ def test_what_is_done_to_a_mask_of_the_game_changes_no_mask_of_ours():
     game.act(0)
     game.source.answers["mask"] = mask
     assert game.legal_action_mask("Ann").tolist() == [False, True] and first.tolist() == [True, False]
+
+
+class Leaves(Scripted):
+    """Whoever is out may do nothing."""
+
+    def legal_action_mask(self, player):
+        return np.full(3, not self.is_over(player))
+
+
+def test_who_moves_and_leaves_may_have_nothing_left_to_do():
+    game = as_environment(Leaves("abbc", out={1: "a", 3: "b"}, players="abc"))
+    game.reset()
+    for _ in range(4):
+        game.act(0)
+    assert game.is_over()
+    assert not any(game.legal_action_mask(player).any() for player in "abc")

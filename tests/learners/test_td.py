@@ -14,6 +14,7 @@ from rlcore.approximators import Approximator, TabularApproximator, TabularQAppr
 from rlcore.errors import ConfigError, RLCoreError
 from rlcore.interfaces import Environment
 from rlcore.learners import DQNLearner, TDLearner, bellman_update
+from rlcore.learners.bellman import update_cell
 from rlcore.networks import MLP
 from rlcore.stages import Stage
 from rlcore.trajectories.batch import Batch
@@ -292,3 +293,28 @@ def test_a_table_that_a_trace_has_spoilt_is_reported(name):
     getattr(learner, name).table[2, 1] = np.inf
     with pytest.raises(RLCoreError, match="the value of state 2, action 1 of TDLearner is inf"):
         learner.check_finite()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_one_transition_is_rounded_as_numpy_rounds_step_by_step(dtype):
+    random = np.random.default_rng(0)
+    for _ in range(2_000):
+        n = int(random.integers(1, 5))
+        table = (random.standard_normal((3, n)) * 10.0 ** random.integers(-3, 3)).astype(dtype)
+        gamma, alpha = (dtype(number) for number in random.random(2))
+        reward = dtype(random.choice([0.0, -0.0, 1.0, random.standard_normal()]))
+        given = random.choice([0, 1, 2])
+        given = [float(reward), reward, np.float64(reward)][given]
+        terminated, action = bool(random.random() < 0.3), int(random.integers(n))
+        mask = random.random(n) < 0.6 if random.random() < 0.5 else None
+        target = reward
+        if not terminated:
+            values = table[1] if mask is None else table[1][mask]
+            target = dtype(reward + dtype(gamma * (values.max() if len(values) else dtype(0))))
+        error = dtype(target - table[0, action])
+        expected = dtype(table[0, action] + dtype(alpha * error))
+        approximator = TabularApproximator(table)
+        numbers = float(gamma), float(alpha), mask
+        assert update_cell(approximator.cells(), 0, 1, action, given, terminated, *numbers) == error
+        assert approximator.table[0, action] == expected
+        np.testing.assert_array_equal(approximator.table[1:], table[1:])

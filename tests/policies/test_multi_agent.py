@@ -415,3 +415,29 @@ def test_an_agent_keeps_what_its_player_saw():
     assert batch.next_state.tolist() == [[1, 3, 1], [1, 4, 1], [2, 3, 1], [2, 4, 1]]
     assert batch.reward.tolist() == [50, 40] * 2
     assert batch.terminated.tolist() == [False, True] * 2
+
+
+def test_by_hand_a_policy_sees_each_game_of_players_who_come_anew():
+    """Whoever is listed once it has joined sits on a new seat in the next game."""
+    env, seen = as_environment(Scripted("abab", joins={1: "b"}, is_growing=True)), []
+
+    def look(state, mask):
+        seen.append(tuple(state[:2].astype(int).tolist()))
+        return 0
+
+    policy = MultiAgentPolicy({"a": look, "b": lambda state, mask: look(state, mask)})
+    for _ in range(3):
+        env.reset()
+        while env.active_players():
+            env.act(policy.plan(env))
+    assert seen == [(game, turn) for game in (1, 2, 3) for turn in range(4)]
+
+
+def test_a_game_without_its_adapter_is_played_by_hand():
+    game = Scripted("ab")
+    game.deciding = "a name of its own"
+    game.reset()
+    policy = MultiAgentPolicy({"a": lambda state, mask: 1, "b": lambda state, mask: 2})
+    game.act(policy.plan(game))
+    game.act(policy.plan(game))
+    assert game.actions == [("a", 1), ("b", 2)]

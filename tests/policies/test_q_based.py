@@ -5,10 +5,11 @@ import pytest
 from gymnasium import spaces
 from policies_asked import Asked, FixedValues
 
-from rlcore.approximators import TabularQApproximator
+from rlcore.approximators import TabularApproximator, TabularQApproximator
 from rlcore.errors import ConfigError
 from rlcore.explorers import EpsilonGreedyExplorer, GreedyExplorer, UCBExplorer, WeightedSoftmaxExplorer
 from rlcore.interfaces import Explorer
+from rlcore.learners import TDLearner
 from rlcore.policies import GreedyPolicy, QBasedPolicy, RandomPolicy
 from rlcore.stages import Stage
 
@@ -123,3 +124,32 @@ def test_actions_that_are_not_discrete_are_refused():
 )
 def test_explorers_are_shown_as_the_call_that_makes_them(explorer, text):
     assert repr(explorer) == text
+
+
+class Negated(TabularApproximator):
+    """Has written forward anew."""
+
+    def forward(self, state):
+        return -super().forward(state)
+
+
+@pytest.mark.parametrize(("table", "best"), [(TabularApproximator, 2), (Negated, 0)])
+def test_a_table_with_a_forward_of_its_own_acts_by_it(table, best):
+    policy = QBasedPolicy(TDLearner(table(np.array([[1.0, 2.0, 3.0]]))), EpsilonGreedyExplorer(0.0, seed=0))
+    env = Asked(spaces.Discrete(3), 0)
+    assert policy.plan(env) == policy.greedy().plan(env) == policy(0) == best
+
+
+def test_tables_act_alike_whoever_is_asked_for_their_values():
+    """Through plain numbers, as for few actions in one environment, and through arrays."""
+    random = np.random.default_rng(0)
+    for _ in range(500):
+        n = int(random.integers(1, 20))
+        learner = TDLearner(TabularApproximator(random.integers(0, 3, (4, n)).astype(np.float32)))
+        mask = random.random(n) < 0.7 if random.random() < 0.5 else None
+        if mask is not None and not mask.any():
+            continue
+        state, break_ties = int(random.integers(4)), bool(random.random() < 0.5)
+        env = Asked(spaces.Discrete(n), state, mask)
+        explorers = [EpsilonGreedyExplorer(0.2, break_ties=break_ties, seed=1) for _ in range(2)]
+        assert QBasedPolicy(learner, explorers[0]).plan(env) == explorers[1].plan(learner.forward(state), mask)

@@ -1,5 +1,7 @@
 """One agent on all sides: an open transition and a lane for each player."""
 
+import copy
+
 import numpy as np
 import pytest
 from gymnasium import spaces
@@ -278,3 +280,62 @@ def test_a_window_of_pushes_would_hold_the_steps_of_all_players():
     with pytest.raises(ConfigError, match="the steps of a player who takes turns are not next to each other"):
         played(SelfPlay(agent()), Scripted("abab"))
     played(SelfPlay(agent()), AtOnce("xx"))
+
+
+class Begins(Still):
+    """Writes down what it sees when an episode begins."""
+
+    def __init__(self):
+        self.seen = []
+
+    def pre_episode(self, env):
+        self.seen.append((env.player, *env.state()[:2].astype(int).tolist()))
+
+    def plan(self, env):
+        return 0
+
+
+def test_at_the_start_of_a_game_the_policy_sees_it_as_who_is_to_move():
+    policy = Begins()
+    stop = StopAfterNEpisodes(3, show_progress=False)
+    played(SelfPlay(policy), Scripted("bab", joins={1: "a"}, players="ba", is_growing=True), stop)
+    assert policy.seen == [("b", 1, 0), ("b", 2, 0), ("b", 3, 0)]
+
+
+def test_what_has_played_can_be_copied():
+    one = SelfPlay(RandomPolicy(seed=4))
+    played(one, Scripted("abab"))
+    played(copy.deepcopy(one), Scripted("abab"))
+    env = as_environment(Scripted("abab"))
+    env.reset()
+    env.act(0)
+    other = copy.deepcopy(env)
+    other.act(1)
+    assert (env.step, other.step, other.view("a").reward()) == (1, 2, 3.0)
+    assert other.state("a").tolist() == [1, 2, 0]
+
+
+class PlaysElsewhere(Hook):
+    """Plays a game of its own with the policy, or has it checked, while another is under way."""
+
+    def __init__(self, how):
+        self.how, self.other = how, as_environment(Scripted("abab"))
+
+    def post_act(self, policy, env):
+        if env.step != 2 or env.is_over():
+            return
+        if self.how == "check":
+            policy.check(env)
+            return
+        self.other.reset()
+        while self.other.active_players():
+            self.other.act(policy.plan(self.other))
+
+
+@pytest.mark.parametrize("how", ["check", "plan"])
+def test_a_hook_may_use_the_policy_elsewhere_and_costs_at_most_the_open_steps(how):
+    agent = Agent(Turn(), memory())
+    played(SelfPlay(agent), Scripted("abab"), hook=PlaysElsewhere(how))
+    kept = sorted((turn, reward) for lane in lanes(agent).values() for _, turn, _, reward, *_ in lane)
+    open_meanwhile = [(1, 20 + 30)]
+    assert kept == sorted([(0, 1 + 2), (2, 3 + 4), (3, 40), *(open_meanwhile if how == "check" else [])])

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rlcore.errors import ConfigError
-from rlcore.trajectories import BatchSampler, CircularTraces, InsertSampleRatioController, Trajectory, WholeSampler
+from rlcore.trajectories import (
+    BatchSampler,
+    CircularTraces,
+    InsertSampleRatioController,
+    LatestTransition,
+    Trajectory,
+    WholeSampler,
+)
 
 
 def make(capacity=100, batch_size=4, ratio=1.0, threshold=1):
@@ -76,6 +83,30 @@ def test_a_loop_that_is_left_early_goes_on_where_it_was():
     assert trajectory.controller.sampled == 1
     assert len(list(trajectory)) == 3  # (2 - 1) * 3 + 1 in all
     assert list(trajectory) == list(trajectory) == []
+
+
+class Derived(InsertSampleRatioController):
+    """The same rule in a class for which nothing can be taken for granted."""
+
+
+def test_the_latest_transition_comes_as_often_as_the_controller_says():
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        ratio, threshold = float(random.choice([1.0, 1.0, 0.5, 2.0, 0.0])), int(random.integers(1, 5))
+        kinds = (InsertSampleRatioController, Derived)
+        both = [Trajectory(LatestTransition(), WholeSampler(), kind(ratio, threshold)) for kind in kinds]
+        for i in range(12):
+            valid, sampled = random.random() < 0.8, int(random.integers(-2, 8))
+            is_set, is_read = random.random() < 0.1, random.random() < 0.8
+            counts = []
+            for one in both:
+                push_number(one, i, valid=valid)
+                if is_set:
+                    one.controller.sampled = sampled
+                batches = list(one) if is_read else []
+                assert all(batch is one.container for batch in batches)
+                counts.append((len(batches), one.controller.inserted, one.controller.sampled))
+            assert counts[0] == counts[1]
 
 
 def test_the_controller_counts_valid_rows_only():
