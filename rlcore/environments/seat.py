@@ -176,8 +176,7 @@ class Seat(PlayerView):
             return None
         if mask.any():
             if key and len(self._known_masks) < _MANY:
-                mask = np.array(mask)  # its own
-                self._known_masks[key] = remember(mask)
+                mask = self._known_masks[key] = remember(np.array(mask))
         elif not self.is_over() and self in self.game.deciding():
             raise self.game.broken(
                 "the action mask allows no action though it is the player's move",

@@ -14,6 +14,7 @@ from rlcore.environments.spaces import shown
 from rlcore.environments.transforms import _Transforms
 from rlcore.errors import EnvContractError
 from rlcore.interfaces import Environment
+from rlcore.legal import remember
 from rlcore.random import begin_streams
 
 Step = Callable[[Any], tuple[Any, Any, Any, Any, dict[str, Any]]]
@@ -248,8 +249,7 @@ class SingleEnvironment(Environment):
         if mask is None:
             mask = self._fully_checked_mask(raw_mask)
             if mask is not None and raw_mask.ndim == 1 and mask.any() and len(self._known_masks) < _MANY:
-                mask.flags.writeable = False
-                self._known_masks[key] = mask
+                mask = self._known_masks[key] = remember(np.array(mask))
         return mask
 
     def _fully_checked_mask(self, raw_mask: Any) -> np.ndarray | None:
@@ -262,8 +262,7 @@ class SingleEnvironment(Environment):
                 "the action mask allows no action", "though the episode goes on", "end the episode instead"
             )
         if self._no_mask is None and mask is not None:
-            self._no_mask = np.ones_like(mask)
-            self._no_mask.flags.writeable = False
+            self._no_mask = remember(np.ones_like(mask))
         return mask
 
     def action_space(self) -> spaces.Space:
