@@ -169,8 +169,12 @@ class ComposedHook(Hook):
         return f"ComposedHook({', '.join(type(hook).__name__ for hook in self.hooks)})"
 
 
-def check_is_hook(hook: Any) -> None:
+def check_is_hook(hook: Any, role: str = "a hook") -> None:
     """Refuses what is no hook.
+
+    Args:
+        hook: What was given.
+        role: As what.
 
     Raises:
         ConfigError: It says what came.
@@ -183,7 +187,7 @@ def check_is_hook(hook: Any) -> None:
     elif callable(hook):
         advice = "wrap a function in DoEveryNSteps, DoEveryNEpisodes or DoOnExit"
     raise ConfigError(
-        f"{shorten(repr(hook))} was given as a hook, expected a Hook, such as StepsPerEpisode(); {advice}"
+        f"{shorten(repr(hook))} was given as {role}, expected a Hook, such as StepsPerEpisode(); {advice}"
     )
 
 

@@ -42,7 +42,7 @@ class MultiAgentHook(Hook):
             )
         owners: dict[int, Player] = {}
         for player, hook in hooks.items():
-            check_is_hook(hook)
+            check_is_hook(hook, f"a hook of player {player!r}")
             for part in _members(hook):
                 if isinstance(part, MultiAgentHook):
                     raise ConfigError(

@@ -109,7 +109,7 @@ def test_what_is_no_dict_of_hooks_is_refused():
     cases = [
         ({}, "expected a dict from players to their hooks"),
         ([shared], "expected a dict from players to their hooks"),
-        ({"a": 3}, "3 was given as a hook"),
+        ({"a": 3}, "3 was given as a hook of player 'a'"),
         ({"a": shared, "b": TimePerStep() + shared}, "players 'a' and 'b' have the same StepsPerEpisode"),
     ]
     for hooks, message in cases:
