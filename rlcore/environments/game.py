@@ -78,6 +78,8 @@ class GameEnvironment(GameAnswers):
             self._follow()
             if self._active:
                 self._over = self._truncated = False
+                # known before anybody asks, so that a player without masks has the same answer from the first move on
+                self.gives_masks = self.gives_masks or (self.episode == 1 and any(map(Seat.gives_mask, self._playing)))
                 return
         raise self.broken(
             f"the game was over right after reset, {EMPTY_EPISODES} times in a row",

@@ -144,6 +144,10 @@ class Seat(PlayerView):
         state = self._read(raw)
         return state if self._change is None else self._change(state)
 
+    def gives_mask(self) -> bool:
+        """Whether the game says what the player may do now."""
+        return bool(self.inside) or self._mask_of(self.player) is not None
+
     def _look_at_mask(self) -> np.ndarray | None:
         """Bool `[actions]`; the same few masks come again and again, so that each is checked once.
 

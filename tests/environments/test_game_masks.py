@@ -56,6 +56,21 @@ def test_where_no_mask_comes_after_one_everything_is_legal():
         assert np.concatenate([batch.next_mask for batch in batches]).tolist() == [some, every] * 2 + [every] * 4
 
 
+class Half(Scripted):
+    """Gives a mask to player b, who is not the first to move."""
+
+    def legal_action_mask(self, player):
+        return [True, False, True] if player == "b" else None
+
+
+def test_that_there_are_masks_is_known_before_the_first_move():
+    every, some = [True] * 3, [True, False, True]
+    for policy in (SelfPlay(agent()), MultiAgentPolicy({"a": agent(), "b": agent()})):
+        batches = kept(policy, Half("abab"))
+        assert np.concatenate([batch.mask for batch in batches]).tolist() == [every] * 4 + [some] * 4
+        assert np.concatenate([batch.next_mask for batch in batches]).tolist() == [every] * 4 + [some] * 4
+
+
 def test_who_is_not_to_move_may_have_no_legal_action():
     game = started(mask=[False] * 3)
     assert game.legal_action_mask("Bob").tolist() == [False] * 3
