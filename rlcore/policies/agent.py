@@ -1,6 +1,5 @@
 """A policy with a memory: keeps every transition and lets the policy learn from them."""
 
-import functools
 from typing import Any
 
 from rlcore.arguments import named
@@ -97,7 +96,7 @@ class Agent(Policy):
         in_background = getattr(trajectory.controller, "in_background", None)
         if in_background is not None:
             return in_background(stage, learners, trajectory)
-        return [_from(trajectory, learn) for learn in learners]
+        return [lambda stage, learn=learn: learn(stage, trajectory) for learn in learners]
 
     def prob(self, env: Environment) -> Array:
         """The policy's probabilities, `[..., actions]`."""
@@ -125,10 +124,3 @@ class Agent(Policy):
     def metrics(self) -> Any:
         """The policy's."""
         return self.policy.metrics
-
-
-def _from(trajectory: Trajectory, learn: Any) -> Any:
-    """`learn`, given the trajectory."""
-    if getattr(learn, "__func__", None) is Learner.optimise:
-        return functools.partial(learn, trajectory=trajectory)  # quicker
-    return lambda stage: learn(stage, trajectory)

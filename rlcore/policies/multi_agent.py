@@ -36,8 +36,6 @@ class MultiAgentPolicy(Policy):
     """
 
     policies: dict[Player, Policy]
-    _game: Any = cached()
-    _turns: Any = cached()  # by player: what plans for it
     _due: Any = cached()  # the views of those whose stage it is
 
     plays_games: ClassVar[bool] = True
@@ -70,29 +68,20 @@ class MultiAgentPolicy(Policy):
 
     def of_player(self, player: Player) -> Policy:
         """The same."""
-        return self.policies[player] if player in self.policies else self[player]
+        return self[player]
 
     def plan(self, env: Environment) -> Any:
         """The action of the player to move; where all act at once, a dict of the active players' actions."""
-        if env is not self._game:
-            self._game, self._turns = env, {}
         return ask_deciding(env, self._decide)
 
     def _decide(self, view: PlayerView) -> Any:
-        turn = self._turns.get(view.player)
-        if turn is None or turn.args[0] is not view:
-            turn = self._turn(view)
-        return turn()
-
-    def _turn(self, view: PlayerView) -> Callable[[], Any]:
-        """What plans for a player in the game at hand."""
-        if view.player not in self.policies:
+        policy = self.policies.get(view.player)
+        if policy is None:
             raise EnvContractError(
                 f"player {view.player!r} is to move, but there are policies only for {_listed(self.policies)}; a game "
                 "that players join later must list them in possible_players()"
             )
-        turn = self._turns[view.player] = functools.partial(self.policies[view.player].plan, view)
-        return turn
+        return policy.plan(view)
 
     def handlers(self, stage: Stage) -> list[Callable[..., None]]:
         """Those of the players' policies, each called with the view of its player."""
@@ -102,10 +91,7 @@ class MultiAgentPolicy(Policy):
         if stage is Stage.PRE_ACT:
             is_used = any(keepers.values()) or any(policy.learners(stage) for policy in self.policies.values())
             return [functools.partial(self._announce, keepers)] if is_used else []
-        calls: list[Callable[..., None]] = [
-            functools.partial(self._call, player, one) for player, its in keepers.items() for one in its
-        ]
-        return [self._begin, *calls] if stage is Stage.PRE_EPISODE else calls
+        return [functools.partial(self._call, player, one) for player, its in keepers.items() for one in its]
 
     def learners(self, stage: Stage) -> list[Callable[..., None]]:
         """Those of the players' policies; at PRE_ACT and POST_ACT of those whose stage it is."""
@@ -113,9 +99,6 @@ class MultiAgentPolicy(Policy):
         if stage in (Stage.PRE_ACT, Stage.POST_ACT):
             return [functools.partial(self._learn, learners)] if any(learners.values()) else []
         return [learn for its in learners.values() for learn in its]
-
-    def _begin(self, env: Any) -> None:
-        self._game, self._turns = env, {}  # a player may have got another policy since
 
     def _call(self, player: Player, keep: Callable[..., None], env: Any) -> None:
         keep(env.view(player))

@@ -12,7 +12,6 @@ from rlcore.learners.td import TDLearner
 from rlcore.stages import Stage
 from rlcore.struct import cached, check_decorated, struct
 
-_TAKE_TUPLES = (EpsilonGreedyExplorer,)  # which asks for the best of a row only; others get an array
 _WORD = 2**31 - 1  # two numbers below it give the noise of a step; a JAX key would cost more than the network
 
 
@@ -68,7 +67,7 @@ class QBasedPolicy(Policy):
             return action
         values: Any = None
         state = env.state()
-        if learner.__class__ is TDLearner and explorer.__class__ in _TAKE_TUPLES and self._n_actions <= SMALL:
+        if learner.__class__ is TDLearner and explorer.__class__ is EpsilonGreedyExplorer and self._n_actions <= SMALL:
             values = learner.approximator.row(state) if learner.second is None else None
         if values is None:
             values = learner.forward(state) if key is None else learner.forward(state, key)

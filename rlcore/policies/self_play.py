@@ -61,8 +61,7 @@ class SelfPlay(Policy):
 
     def plan(self, env: Environment) -> Any:
         """The action of the player to move; where all act at once, a dict of the active players' actions."""
-        if env is not self._game:
-            self._meet(env)
+        self._meet(env)
         return ask_deciding(env, self._decide)
 
     def _decide(self, view: PlayerView) -> Any:
@@ -80,7 +79,9 @@ class SelfPlay(Policy):
         return action
 
     def _meet(self, env: Any) -> None:
-        """Gets ready to play a game that it did not play last."""
+        """Gets ready to play a game, unless it was the last one."""
+        if env is self._game:
+            return
         self._mover = _InTurn(PlayerView(env, env.players()[0]))
         self._game, self._lanes, self._open = env, env.possible_players(), {}
 
@@ -103,14 +104,12 @@ class SelfPlay(Policy):
         return [functools.partial(self._learn, learners)]
 
     def _begin(self, env: Any) -> None:
-        if env is not self._game:
-            self._meet(env)
+        self._meet(env)
         self._open.clear()
         self._mover.view = env.deciding()[0]
 
     def _call(self, keep: Callable[..., None], env: Any) -> None:
-        if env is not self._game:
-            self._meet(env)
+        self._meet(env)
         keep(self._mover)
 
     def _announce(self, keepers: list[Callable[..., None]], env: Any) -> None:
@@ -214,8 +213,7 @@ class SelfPlay(Policy):
                 "takes turns are not next to each other; use CircularTraces(capacity) with NStepBatchSampler, "
                 "LatestTransition() with n=0, or MultiAgentPolicy"
             )
-        if env is not self._game:
-            self._meet(env)
+        self._meet(env)
         self.policy.check(self._mover)
 
     @property
